@@ -1,0 +1,64 @@
+#ifndef PV_BASE_ARENA_H
+#define PV_BASE_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+
+/* Scratch memory for one command: bump-allocated, gone at pv_arena_reset(). One thread at a time.
+ * The first block is kept over resets, so that the common command never calls malloc. */
+struct pv_arena {
+    uint8_t *cursor;
+    uint8_t *end;
+    struct pv_arena_block *blocks; /* newest first; the last one is kept */
+    size_t used_bytes;             /* in the blocks before the newest */
+    size_t limit_bytes;            /* of all blocks since the last reset */
+};
+
+enum {
+    PV_ARENA_ALIGNMENT = 16,
+    PV_ARENA_FIRST_BLOCK_SIZE = 64 * 1024,
+};
+
+/* Allocates nothing. `limit_bytes` bounds what one command may take (a quota on guest-chosen
+ * counts: a few wire bytes can ask for a large struct). */
+void pv_arena_init(struct pv_arena *arena, size_t limit_bytes);
+void pv_arena_finish(struct pv_arena *arena);
+
+/* Slow path of pv_arena_alloc(). */
+PV_NODISCARD PV_COLD void *pv_arena_grow(struct pv_arena *arena, size_t size);
+PV_COLD void pv_arena_drop_blocks(struct pv_arena *arena);
+
+/* `size` bytes, 16-byte aligned, not initialised; NULL when the limit is reached or malloc fails.
+ * A size of 0 gives a valid pointer. */
+PV_NODISCARD static PV_ALWAYS_INLINE void *pv_arena_alloc(struct pv_arena *arena, size_t size)
+{
+    size_t left = (size_t)(arena->end - arena->cursor);
+    size_t rounded = (size + (PV_ARENA_ALIGNMENT - 1)) & ~(size_t)(PV_ARENA_ALIGNMENT - 1);
+    if (PV_UNLIKELY(rounded > left || rounded < size)) {
+        return pv_arena_grow(arena, size);
+    }
+    void *result = arena->cursor;
+    arena->cursor += rounded;
+    return result;
+}
+
+struct pv_arena_block {
+    struct pv_arena_block *older;
+    size_t size; /* of `bytes` */
+    _Alignas(PV_ARENA_ALIGNMENT) uint8_t bytes[];
+};
+
+/* Everything allocated since the last reset is gone. */
+static PV_ALWAYS_INLINE void pv_arena_reset(struct pv_arena *arena)
+{
+    if (PV_UNLIKELY(arena->blocks != NULL && arena->blocks->older != NULL)) {
+        pv_arena_drop_blocks(arena);
+    }
+    if (PV_LIKELY(arena->blocks != NULL)) {
+        arena->cursor = arena->blocks->bytes;
+    }
+}
+
+#endif

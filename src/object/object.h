@@ -1,0 +1,130 @@
+#ifndef PV_OBJECT_OBJECT_H
+#define PV_OBJECT_OBJECT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/result.h"
+
+/* The guest's ids → the host's objects.
+ *
+ * Mesa hands out ids from one counter and never reuses them, so the table is an array in three
+ * levels, indexed by the id: 4096 directories of 4096 pages of 256 slots of 16 bytes. A lookup is
+ * three loads and one compare; no lock, no reference count. Missing directories and pages point to
+ * shared empty ones, so that a lookup has no NULL checks.
+ *
+ * A slot's tag is its type and its owner (the device it belongs to, 0 for what belongs to the
+ * instance) in one word, so that the one compare refuses a wrong type and an object of another
+ * device alike. A removed slot keeps a tombstone, and a page whose slots are all dead becomes the
+ * shared dead page: an id that is used twice is a guest's fault, never a second object.
+ *
+ * Threads: lookups from any thread at any time; reserve, publish, abandon and remove from any
+ * thread. Freeing of what a lookup may still hold is the epoch's work (object/epoch.h). */
+
+enum {
+    PV_OBJECT_PAGE_SLOTS = 256,
+    PV_OBJECT_DIRECTORY_PAGES = 4096,
+    PV_OBJECT_DIRECTORIES = 4096,
+};
+
+struct pv_slot {
+    _Atomic uint64_t tag;  /* PV_TAG(), or one of the states below */
+    _Atomic uint64_t host; /* the host's handle, or our own struct (struct pv_object) */
+};
+
+/* `type` is an enum pv_object_type (generated), at least 1 and below 0x10000. */
+#define PV_TAG(type, owner) ((uint64_t)(type) | (uint64_t)(owner) << 32)
+#define PV_TAG_TYPE(tag) ((uint32_t)(tag))
+#define PV_TAG_OWNER(tag) ((uint32_t)((tag) >> 32))
+#define PV_TAG_EMPTY UINT64_C(0)
+#define PV_TAG_RESERVED UINT64_C(0x00010000) /* claimed by a create that is on its way */
+#define PV_TAG_DEAD UINT64_C(0x00010001)
+
+struct pv_object_page {
+    struct pv_slot slots[PV_OBJECT_PAGE_SLOTS];
+};
+
+struct pv_object_directory {
+    struct pv_object_page *_Atomic pages[PV_OBJECT_DIRECTORY_PAGES];
+};
+
+/* Head of our own structs for the object types that need one (device, queue, memory, pools …). */
+struct pv_object {
+    uint64_t host;  /* the host's handle; first, so that plain uses can read it in one load */
+    uint64_t id;    /* the guest's */
+    uint32_t owner; /* of the objects below it: a device's own number for a device */
+};
+
+struct pv_objects {
+    struct pv_object_directory *_Atomic directories[PV_OBJECT_DIRECTORIES];
+    struct pv_epoch *epoch; /* borrowed; dead pages are retired through it */
+    _Atomic uint64_t highest_id;
+    _Atomic uint64_t alive_count; /* published and not yet removed */
+    _Atomic uint64_t page_count;
+    uint64_t alive_limit; /* quota */
+};
+
+/* What a claim or a removal can meet. */
+enum pv_object_status {
+    PV_OBJECT_DONE = 0,
+    PV_OBJECT_ID_IN_USE,   /* alive, reserved or dead: ids are never reused */
+    PV_OBJECT_ID_TOO_FAR,  /* 0, or absurdly far beyond the highest seen */
+    PV_OBJECT_QUOTA,       /* too many objects, or no memory for the table */
+};
+
+PV_NODISCARD enum pv_result pv_objects_init(struct pv_objects *objects, struct pv_epoch *epoch,
+                                            uint64_t alive_limit);
+/* Frees the table, not the objects in it. Accepts a zeroed struct. */
+void pv_objects_finish(struct pv_objects *objects);
+
+/* The slot of any id: an empty or dead one where there is none. Never NULL. */
+static PV_ALWAYS_INLINE struct pv_slot *pv_object_slot(struct pv_objects *objects, uint64_t id)
+{
+    /* ids of 2^32 and more end in slot 0 of directory 0, which stays empty for ever. */
+    uint64_t index = PV_LIKELY(id <= UINT32_MAX) ? id : 0;
+    struct pv_object_directory *directory =
+        atomic_load_explicit(&objects->directories[index >> 20], memory_order_acquire);
+    struct pv_object_page *page = atomic_load_explicit(
+        &directory->pages[(index >> 8) & (PV_OBJECT_DIRECTORY_PAGES - 1)], memory_order_acquire);
+    return &page->slots[index & (PV_OBJECT_PAGE_SLOTS - 1)];
+}
+
+/* The host's word for `id`, or 0 when the id is not alive with just this tag. */
+static PV_ALWAYS_INLINE uint64_t pv_object_lookup(struct pv_objects *objects, uint64_t id,
+                                                  uint64_t tag)
+{
+    struct pv_slot *slot = pv_object_slot(objects, id);
+    if (PV_UNLIKELY(atomic_load_explicit(&slot->tag, memory_order_acquire) != tag)) {
+        return 0;
+    }
+    return atomic_load_explicit(&slot->host, memory_order_relaxed);
+}
+
+/* Claims an id that has never been used. Until publish or abandon nobody finds it. */
+PV_NODISCARD enum pv_object_status pv_object_reserve(struct pv_objects *objects, uint64_t id);
+
+/* Makes a reserved id findable. `host` must not be 0. */
+void pv_object_publish(struct pv_objects *objects, uint64_t id, uint64_t tag, uint64_t host);
+
+/* Gives a reserved id back after a failed create: the id is dead from now on. */
+void pv_object_abandon(struct pv_objects *objects, uint64_t id);
+
+/* Removes a live object and returns its host word, or 0 when the id is not alive with this tag:
+ * of two racing removals one wins. */
+PV_NODISCARD uint64_t pv_object_remove(struct pv_objects *objects, uint64_t id, uint64_t tag);
+
+/* Removes every live slot with this tag in [first, first + count), in time linear in the pages:
+ * a pool's children when the pool dies or is reset. Returns how many there were. */
+uint64_t pv_object_remove_range(struct pv_objects *objects, uint64_t first, uint64_t count,
+                                uint64_t tag);
+
+/* Calls `visit` for every live object whose owner is `owner` and, when `type` is not 0, whose type
+ * is `type`; in id order. `visit` may remove the object it is shown. */
+void pv_objects_each(struct pv_objects *objects, uint32_t owner, uint32_t type,
+                     void (*visit)(void *user, uint64_t id, uint64_t tag, uint64_t host),
+                     void *user);
+
+#endif

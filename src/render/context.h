@@ -1,0 +1,132 @@
+#ifndef PV_RENDER_CONTEXT_H
+#define PV_RENDER_CONTEXT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "blob/blob.h"
+#include "host/host.h"
+#include "object/epoch.h"
+#include "object/object.h"
+#include "ring/monitor.h"
+#include "ring/ring.h"
+
+/* One guest context: an object table, resources, at most one VkInstance, rings, timelines.
+ *
+ * Fatal is sticky: once a guest has broken the protocol (or a driver lost the device without a way
+ * to tell), every ring turns FATAL, every fence retires, and nothing is executed any more. The
+ * context object itself stays valid until it is destroyed. */
+
+enum {
+    PV_DEVICES_MAX = 64,    /* alive at once in a context; a power of two */
+    PV_TIMELINES_MAX = 64,  /* ring_idx 0 … 63; 0 is the CPU */
+};
+
+/* What a guest may use up. Zero means the default given here. */
+struct pv_quota {
+    uint64_t objects;             /* 16 Mi */
+    uint64_t resources;           /* 64 Ki */
+    uint64_t resource_bytes;      /* of shared memory created for blob id 0: 4 GiB */
+    uint64_t device_memory_bytes; /* sum of live allocations: no limit */
+    uint64_t rings;               /* 256 minus the context's own reader */
+    uint64_t arena_bytes;         /* that one command may decode into: 256 MiB */
+    uint64_t fences;              /* in flight: 64 Ki */
+    uint64_t stream_bytes;        /* of one nested stream: 256 MiB */
+};
+
+struct pv_memory_plan; /* host/memory_plan.h: the strategy of each memory type, from the probe */
+
+struct pv_context_params {
+    struct pv_host *host;           /* borrowed */
+    const struct pv_log *log;       /* borrowed */
+    struct pv_quota quota;
+    const char *device_filter;      /* GPU name (substring) or index to offer; NULL: all */
+    bool allow_venus;               /* offer devices whose driver is Venus itself */
+    /* A fence retired. Any thread; `cookie` as given to pv_context_fence(). */
+    void (*fence_retired)(void *user, uint32_t ring_idx, uint64_t cookie);
+    /* The context turned fatal; once, any thread. */
+    void (*turned_fatal)(void *user);
+    void *user;
+};
+
+PV_NODISCARD enum pv_result pv_context_create(const struct pv_context_params *params,
+                                              struct pv_context **context);
+/* Stops rings, waits for devices, destroys everything the guest left. NULL is accepted. */
+void pv_context_destroy(struct pv_context *context);
+
+/* Executes a command stream of the context itself (SUBMIT_3D, SUBMIT_CMD2); copies `bytes` first.
+ * May block in vkWaitRingSeqnoMESA. One thread at a time. */
+PV_NODISCARD enum pv_result pv_context_submit(struct pv_context *context, const void *bytes,
+                                              uint64_t size);
+
+/* Asks for `fence_retired(ring_idx, cookie)` once everything submitted so far on that timeline is
+ * done; ring_idx 0 at once. An unbound ring_idx is a guest fault, and the fence retires all the
+ * same. Called on the thread of pv_context_submit(). */
+void pv_context_fence(struct pv_context *context, uint32_t ring_idx, uint64_t cookie);
+
+/* What RESOURCE_CREATE_BLOB asks for. */
+enum pv_blob_flags {
+    PV_BLOB_FLAG_MAPPABLE = 1,
+    PV_BLOB_FLAG_SHAREABLE = 2,
+    PV_BLOB_FLAG_CROSS_DEVICE = 4,
+};
+
+/* Creates the blob of `blob_id` (0: shared memory, else the id of a VkDeviceMemory) and registers
+ * it as resource `resource_id`. The caller gets a reference. PV_GUEST_FAULT when the memory does
+ * not exist, is not mappable, or has been exported already. Any thread; does not block. */
+PV_NODISCARD enum pv_result pv_context_create_blob(struct pv_context *context,
+                                                   uint32_t resource_id, uint64_t blob_id,
+                                                   uint32_t flags, uint64_t size,
+                                                   struct pv_blob **blob);
+/* False when there is none with that id. A ring or stream that uses it keeps its own reference. */
+bool pv_context_unref_resource(struct pv_context *context, uint32_t resource_id);
+
+/* Ends the context. `why` is for the log and must be static; only the first call counts. */
+void pv_context_set_fatal(struct pv_context *context, const char *why);
+bool pv_context_is_fatal(const struct pv_context *context);
+
+/* The 160 bytes of the Venus capset. */
+enum { PV_CAPSET_VENUS_ID = 4, PV_CAPSET_VENUS_SIZE = 160 };
+void pv_capset_venus(uint8_t capset[PV_CAPSET_VENUS_SIZE]);
+
+struct pv_context_stats {
+    uint64_t commands, replies, faults, bytes;
+    uint64_t objects_alive, objects_created;
+    uint64_t device_memory_bytes, rings, fences_retired;
+};
+/* `counts`: PV_COMMAND_COUNT numbers, or NULL. Any thread; figures may be a batch old. */
+void pv_context_get_stats(struct pv_context *context, struct pv_context_stats *stats,
+                          uint64_t *counts);
+
+struct pv_exec;
+struct pv_instance;
+struct pv_device;
+struct pv_timeline;
+
+struct pv_context {
+    struct pv_host *host;
+    const struct pv_log *log;
+    struct pv_context_params params;
+    struct pv_objects objects;
+    struct pv_epoch epoch;
+    struct pv_resources resources;
+    _Atomic bool fatal;
+    _Atomic(struct pv_device *) devices[PV_DEVICES_MAX]; /* by owner number modulo the maximum */
+    uint32_t next_owner;                                 /* guarded by lock */
+    struct pv_instance *_Atomic instance;
+    struct pv_exec *exec; /* of the context's own stream */
+    pthread_mutex_t lock; /* guards rings, instance creation, devices' list, timelines */
+    struct pv_context_ring *rings;
+    struct pv_ring_monitor *monitor;
+    struct pv_timeline *timelines[PV_TIMELINES_MAX]; /* guarded by lock */
+    _Atomic uint64_t device_memory_bytes;
+    _Atomic uint64_t shm_bytes;
+    _Atomic uint64_t fences_in_flight;
+    _Atomic uint64_t fences_retired;
+};
+
+#endif

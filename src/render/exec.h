@@ -1,0 +1,117 @@
+#ifndef PV_RENDER_EXEC_H
+#define PV_RENDER_EXEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <vulkan/vulkan.h>
+
+#include "base/arena.h"
+#include "object/epoch.h"
+#include "object_types.gen.h"
+#include "render/context.h"
+#include "render/device.h"
+#include "wire/decode.h"
+#include "wire/encode.h"
+
+/* The executor: bytes in, driver calls out. One per command stream: one for the context's own
+ * stream (the virtqueue, SUBMIT_CMD2) and one per ring. Used by one thread at a time. */
+
+/* Where replies go: a window in a shared-memory resource. */
+struct pv_reply_stream {
+    struct pv_blob *blob; /* our reference; NULL: none set */
+    uint32_t resource_id;
+    uint64_t generation; /* of the resources when `blob` was looked up */
+    uint64_t offset, size;
+};
+
+struct pv_exec {
+    struct pv_decoder in;
+    struct pv_encoder out; /* at the reply stream's position; empty without a stream */
+    uint32_t command;      /* being executed: its number */
+    bool wants_reply;
+    bool nested; /* inside vkExecuteCommandStreamsMESA: no deeper */
+    struct pv_context *context;
+    struct pv_ring *ring; /* NULL: the context's own stream */
+    const uint8_t *batch; /* first byte of what the ring handed us */
+    uint32_t published;   /* bytes of the batch whose head is already published */
+    struct pv_reply_stream reply;
+    struct pv_arena arena;
+    struct pv_epoch_reader *reader;
+    uint64_t *counts; /* executed, per command number: PV_COMMAND_COUNT of them */
+    uint64_t replies;
+    uint64_t bytes;
+    uint64_t fault_offset; /* in the stream, of the command that faulted */
+};
+
+PV_NODISCARD enum pv_result pv_exec_init(struct pv_exec *x, struct pv_context *context,
+                                         struct pv_ring *ring);
+void pv_exec_finish(struct pv_exec *x);
+
+/* Executes all commands in `bytes`, which must be private, writable and stay valid meanwhile. On a
+ * fault: logs one line with command name and byte offset, makes the context fatal, returns
+ * PV_GUEST_FAULT. */
+PV_NODISCARD enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size);
+
+/* Records a guest's fault; the stream ends after the current command. `why` is static. */
+PV_COLD void pv_exec_fault(struct pv_exec *x, const char *why);
+
+/* Before a command that may block or run long: what is executed so far becomes visible to the
+ * guest, so that ring and virtqueue cannot wait for each other. */
+void pv_exec_publish(struct pv_exec *x);
+
+/* Around a wait inside a command that holds no pointer into tables meanwhile. */
+void pv_exec_sleep(struct pv_exec *x);
+void pv_exec_wake(struct pv_exec *x);
+
+/* The device of the command's first argument (a device, queue or command buffer); NULL and a fault
+ * when it is being destroyed. */
+static PV_ALWAYS_INLINE struct pv_device *pv_exec_device(struct pv_exec *x)
+{
+    struct pv_device *device = atomic_load_explicit(
+        &x->context->devices[x->in.owner & (PV_DEVICES_MAX - 1)], memory_order_acquire);
+    if (PV_UNLIKELY(device == NULL || device->object.owner != x->in.owner)) {
+        pv_exec_fault(x, "the device is gone");
+        return NULL;
+    }
+    return device;
+}
+
+/* The context's one instance; NULL and a fault when there is none. */
+struct pv_instance *pv_exec_instance(struct pv_exec *x);
+
+/* The driver lacks this command (its extension is not enabled): a fault. */
+PV_COLD void pv_exec_absent(struct pv_exec *x);
+
+/* Claims an id for an object that the command is about to create; false and a fault otherwise. */
+PV_NODISCARD bool pv_exec_reserve(struct pv_exec *x, uint64_t id);
+/* Claims `count` ids or none. */
+PV_NODISCARD bool pv_exec_reserve_array(struct pv_exec *x, uint64_t count, const uint64_t *ids);
+/* Publishes the reserved id when `host` is not 0, else gives it back (it is dead then). */
+void pv_exec_settle(struct pv_exec *x, uint64_t id, uint32_t type, uint64_t host);
+
+/* For a destroy command: removes `id` from the table and returns its host word. 0 for id 0
+ * (nothing to do); 0 and a fault for an id that is not a `type` of the command's device. */
+PV_NODISCARD uint64_t pv_exec_remove(struct pv_exec *x, uint64_t id, uint32_t type);
+
+/* A driver's VkResult on its way to the guest: VK_ERROR_DEVICE_LOST of a command without a reply
+ * is the end of the context, since there is no other way to tell. */
+void pv_exec_check_lost(struct pv_exec *x, VkResult result);
+
+/* One row per command number; generated. `exec` is NULL for numbers without an encoding and for
+ * refused commands, `refusal` says why. */
+enum pv_command_flags {
+    PV_COMMAND_MAY_BLOCK = 1,    /* publish the head first */
+    PV_COMMAND_ON_CONTEXT = 2,   /* allowed on the context's stream only */
+    PV_COMMAND_ON_RING = 4,      /* allowed on a ring only */
+};
+
+struct pv_command {
+    void (*exec)(struct pv_exec *x);
+    const char *name;    /* NULL for a hole in the numbering */
+    const char *refusal; /* NULL when exec is there */
+    uint32_t flags;
+};
+
+#include "exec.gen.h" /* PV_COMMAND_COUNT, pv_commands[], struct pv_vk…, the handlers' prototypes */
+
+#endif

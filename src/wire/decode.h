@@ -1,0 +1,206 @@
+#ifndef PV_WIRE_DECODE_H
+#define PV_WIRE_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/attributes.h"
+#include "object/object.h"
+
+/* Guest bytes → Vulkan structs.
+ *
+ * A decoder reads private memory only: the bytes were copied out of shared memory before. Its error
+ * is sticky. After a fault every read yields zeros, so a generated decoder runs straight through
+ * and asks pv_decode_ok() once, before anything acts on the result. Everything on the wire is a
+ * multiple of 4 bytes and aligned to 4, never to 8. */
+struct pv_decoder {
+    const uint8_t *cursor;
+    const uint8_t *end;
+    struct pv_arena *arena;     /* memory for what is decoded */
+    struct pv_objects *objects; /* resolves handles; NULL: handles stay the guest's ids */
+    const char *fault;          /* why, a static string; NULL while all is well */
+    uint32_t owner;             /* of the objects a command may name, from its first argument */
+};
+
+enum {
+    /* The most that one pv_decode_take() may ask for: after a fault it points into zeros. */
+    PV_DECODE_TAKE_MAX = 4096,
+    /* Links of one pNext chain. The longest honest one is a feature query with every struct. */
+    PV_CHAIN_LINKS_MAX = 512,
+};
+
+extern const uint8_t pv_decode_zeros[PV_DECODE_TAKE_MAX];
+
+/* Records the first fault and stops the stream: nothing is left to read. */
+PV_COLD void pv_decode_fault(struct pv_decoder *in, const char *why);
+
+static PV_ALWAYS_INLINE bool pv_decode_ok(const struct pv_decoder *in)
+{
+    return PV_LIKELY(in->fault == NULL);
+}
+
+/* The next `size` bytes (a multiple of 4), or zeros and a fault. */
+static PV_ALWAYS_INLINE const uint8_t *pv_decode_take(struct pv_decoder *in, size_t size)
+{
+    const uint8_t *bytes = in->cursor;
+    if (PV_UNLIKELY((size_t)(in->end - bytes) < size)) {
+        pv_decode_fault(in, "the command is cut short");
+        return pv_decode_zeros;
+    }
+    in->cursor = bytes + size;
+    return bytes;
+}
+
+/* Loads; `bytes` need no alignment. */
+static PV_ALWAYS_INLINE uint32_t pv_load_u32(const uint8_t *bytes)
+{
+    uint32_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+static PV_ALWAYS_INLINE uint64_t pv_load_u64(const uint8_t *bytes)
+{
+    uint64_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+static PV_ALWAYS_INLINE int32_t pv_load_i32(const uint8_t *bytes)
+{
+    return (int32_t)pv_load_u32(bytes);
+}
+
+static PV_ALWAYS_INLINE int64_t pv_load_i64(const uint8_t *bytes)
+{
+    return (int64_t)pv_load_u64(bytes);
+}
+
+static PV_ALWAYS_INLINE float pv_load_f32(const uint8_t *bytes)
+{
+    float value;
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+static PV_ALWAYS_INLINE double pv_load_f64(const uint8_t *bytes)
+{
+    double value;
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+/* What a handle on the wire must be. */
+enum pv_handle_rule {
+    PV_HANDLE_REQUIRED,
+    PV_HANDLE_OPTIONAL, /* id 0 gives VK_NULL_HANDLE */
+};
+
+/* Cold half of the lookups: id 0, a guest-side decoder, or a fault that names what was wrong. */
+PV_COLD uint64_t pv_decode_handle_miss(struct pv_decoder *in, uint64_t id, uint32_t type,
+                                       enum pv_handle_rule rule);
+
+/* The host's word for `id`, which must be a `type` of the command's device (instance-level types:
+ * owner 0). For a type with a struct of our own that is the struct's address. */
+static PV_ALWAYS_INLINE uint64_t pv_decode_lookup(struct pv_decoder *in, uint64_t id, uint32_t type,
+                                                  uint32_t owner, enum pv_handle_rule rule)
+{
+    if (PV_LIKELY(in->objects != NULL)) {
+        uint64_t host = pv_object_lookup(in->objects, id, PV_TAG(type, owner));
+        if (PV_LIKELY(host != 0)) {
+            return host;
+        }
+    }
+    return pv_decode_handle_miss(in, id, type, rule);
+}
+
+/* As above, for a type with a struct of our own (struct pv_object first): its host handle. */
+static PV_ALWAYS_INLINE uint64_t pv_decode_lookup_own(struct pv_decoder *in, uint64_t id,
+                                                      uint32_t type, uint32_t owner,
+                                                      enum pv_handle_rule rule)
+{
+    if (PV_LIKELY(in->objects != NULL)) {
+        uint64_t word = pv_object_lookup(in->objects, id, PV_TAG(type, owner));
+        if (PV_LIKELY(word != 0)) {
+            return __atomic_load_n(&((const struct pv_object *)(uintptr_t)word)->host,
+                                   __ATOMIC_RELAXED);
+        }
+    }
+    return pv_decode_handle_miss(in, id, type, rule);
+}
+
+/* A command's first argument: any owner will do, and becomes the owner of the command's other
+ * handles. `own` says whether the type has a struct of ours; the host's word is returned as is. */
+static PV_ALWAYS_INLINE uint64_t pv_decode_first(struct pv_decoder *in, uint64_t id, uint32_t type)
+{
+    if (PV_LIKELY(in->objects != NULL)) {
+        struct pv_slot *slot = pv_object_slot(in->objects, id);
+        uint64_t tag = atomic_load_explicit(&slot->tag, memory_order_acquire);
+        if (PV_LIKELY(PV_TAG_TYPE(tag) == type)) {
+            in->owner = PV_TAG_OWNER(tag);
+            return atomic_load_explicit(&slot->host, memory_order_relaxed);
+        }
+    }
+    in->owner = 0;
+    return pv_decode_handle_miss(in, id, type, PV_HANDLE_REQUIRED);
+}
+
+/* `count` elements of `element_size` bytes from the arena, not initialised; NULL and a fault when
+ * that is too much. `wire_size` is what one element takes on the wire at least: a count that the
+ * rest of the stream cannot hold is refused before anything is allocated. */
+PV_NODISCARD void *pv_decode_alloc(struct pv_decoder *in, uint64_t count, size_t element_size,
+                                   size_t wire_size);
+
+/* The size that precedes an array. 0 means NULL and is a fault when `required` and `expected` is
+ * not 0; any other value must equal `expected`. */
+PV_NODISCARD uint64_t pv_decode_array_size(struct pv_decoder *in, uint64_t expected, bool required);
+
+/* A fixed array's size, which is sent although it is constant. */
+void pv_decode_fixed_size(struct pv_decoder *in, uint64_t expected);
+
+/* Whether a simple pointer is there: 0 or 1; 0 is a fault when `required`. */
+PV_NODISCARD bool pv_decode_present(struct pv_decoder *in, bool required);
+
+/* A pointer that the wire cannot carry: must be 0. */
+void pv_decode_null(struct pv_decoder *in);
+
+/* `count` × `element_size` packed bytes, padded to 4, aligned to at least min(element_size, 8):
+ * in place in the decoder's bytes where they are aligned, else a copy in the arena. NULL when
+ * count is 0 or at a fault. The memory is writable scratch of this command only. */
+PV_NODISCARD void *pv_decode_packed(struct pv_decoder *in, uint64_t count, size_t element_size);
+
+/* A string of `size` bytes as announced; its last byte must be (and is made) NUL. */
+PV_NODISCARD char *pv_decode_string(struct pv_decoder *in, bool required);
+
+/* `count` strings; none may be NULL. */
+PV_NODISCARD char **pv_decode_strings(struct pv_decoder *in, uint64_t count);
+
+/* One struct that a chain may hold. */
+struct pv_chain_entry {
+    int32_t type; /* VkStructureType */
+    bool repeats; /* vk.xml's allowduplicate */
+    uint32_t size;
+    uint32_t wire_size;                                  /* the least its body takes */
+    void (*decode)(struct pv_decoder *in, void *self);   /* body only, after the chain */
+};
+
+/* The structs that one base struct accepts, sorted by type. */
+struct pv_chain {
+    const struct pv_chain_entry *entries;
+    uint32_t count;
+};
+
+/* Reads a pNext chain: first all links' headers, outermost first, then their bodies, innermost
+ * first; in two loops, never by recursion. Returns the first struct, NULL when there is none. */
+PV_NODISCARD void *pv_decode_chain(struct pv_decoder *in, const struct pv_chain *accepted);
+
+/* For a base struct that accepts nothing. */
+void pv_decode_no_chain(struct pv_decoder *in);
+
+/* sType of a struct whose type the protocol knows beforehand. */
+void pv_decode_struct_type(struct pv_decoder *in, int32_t expected);
+
+#endif
