@@ -40,33 +40,33 @@ struct pv_quota {
 
 struct pv_memory_plan; /* host/memory_plan.h: the strategy of each memory type, from the probe */
 
-struct pv_context_params {
+struct pv_render_params {
     struct pv_host *host;           /* borrowed */
     const struct pv_log *log;       /* borrowed */
     struct pv_quota quota;
     const char *device_filter;      /* GPU name (substring) or index to offer; NULL: all */
     bool allow_venus;               /* offer devices whose driver is Venus itself */
-    /* A fence retired. Any thread; `cookie` as given to pv_context_fence(). */
+    /* A fence retired. Any thread; `cookie` as given to pv_render_fence(). */
     void (*fence_retired)(void *user, uint32_t ring_idx, uint64_t cookie);
     /* The context turned fatal; once, any thread. */
     void (*turned_fatal)(void *user);
     void *user;
 };
 
-PV_NODISCARD enum pv_result pv_context_create(const struct pv_context_params *params,
-                                              struct pv_context **context);
+PV_NODISCARD enum pv_result pv_render_create(const struct pv_render_params *params,
+                                              struct pv_render_context **context);
 /* Stops rings, waits for devices, destroys everything the guest left. NULL is accepted. */
-void pv_context_destroy(struct pv_context *context);
+void pv_render_destroy(struct pv_render_context *context);
 
 /* Executes a command stream of the context itself (SUBMIT_3D, SUBMIT_CMD2); copies `bytes` first.
  * May block in vkWaitRingSeqnoMESA. One thread at a time. */
-PV_NODISCARD enum pv_result pv_context_submit(struct pv_context *context, const void *bytes,
+PV_NODISCARD enum pv_result pv_render_submit(struct pv_render_context *context, const void *bytes,
                                               uint64_t size);
 
 /* Asks for `fence_retired(ring_idx, cookie)` once everything submitted so far on that timeline is
  * done; ring_idx 0 at once. An unbound ring_idx is a guest fault, and the fence retires all the
- * same. Called on the thread of pv_context_submit(). */
-void pv_context_fence(struct pv_context *context, uint32_t ring_idx, uint64_t cookie);
+ * same. Called on the thread of pv_render_submit(). */
+void pv_render_fence(struct pv_render_context *context, uint32_t ring_idx, uint64_t cookie);
 
 /* What RESOURCE_CREATE_BLOB asks for. */
 enum pv_blob_flags {
@@ -78,28 +78,28 @@ enum pv_blob_flags {
 /* Creates the blob of `blob_id` (0: shared memory, else the id of a VkDeviceMemory) and registers
  * it as resource `resource_id`. The caller gets a reference. PV_GUEST_FAULT when the memory does
  * not exist, is not mappable, or has been exported already. Any thread; does not block. */
-PV_NODISCARD enum pv_result pv_context_create_blob(struct pv_context *context,
+PV_NODISCARD enum pv_result pv_render_create_blob(struct pv_render_context *context,
                                                    uint32_t resource_id, uint64_t blob_id,
                                                    uint32_t flags, uint64_t size,
                                                    struct pv_blob **blob);
 /* False when there is none with that id. A ring or stream that uses it keeps its own reference. */
-bool pv_context_unref_resource(struct pv_context *context, uint32_t resource_id);
+bool pv_render_unref_resource(struct pv_render_context *context, uint32_t resource_id);
 
 /* Ends the context. `why` is for the log and must be static; only the first call counts. */
-void pv_context_set_fatal(struct pv_context *context, const char *why);
-bool pv_context_is_fatal(const struct pv_context *context);
+void pv_render_set_fatal(struct pv_render_context *context, const char *why);
+bool pv_render_is_fatal(const struct pv_render_context *context);
 
 /* The 160 bytes of the Venus capset. */
 enum { PV_CAPSET_VENUS_ID = 4, PV_CAPSET_VENUS_SIZE = 160 };
-void pv_capset_venus(uint8_t capset[PV_CAPSET_VENUS_SIZE]);
+void pv_render_capset(uint8_t capset[PV_CAPSET_VENUS_SIZE]);
 
-struct pv_context_stats {
+struct pv_render_stats {
     uint64_t commands, replies, faults, bytes;
     uint64_t objects_alive, objects_created;
     uint64_t device_memory_bytes, rings, fences_retired;
 };
 /* `counts`: PV_COMMAND_COUNT numbers, or NULL. Any thread; figures may be a batch old. */
-void pv_context_get_stats(struct pv_context *context, struct pv_context_stats *stats,
+void pv_render_get_stats(struct pv_render_context *context, struct pv_render_stats *stats,
                           uint64_t *counts);
 
 struct pv_exec;
@@ -107,10 +107,10 @@ struct pv_instance;
 struct pv_device;
 struct pv_timeline;
 
-struct pv_context {
+struct pv_render_context {
     struct pv_host *host;
     const struct pv_log *log;
-    struct pv_context_params params;
+    struct pv_render_params params;
     struct pv_objects objects;
     struct pv_epoch epoch;
     struct pv_resources resources;
@@ -120,7 +120,7 @@ struct pv_context {
     struct pv_instance *_Atomic instance;
     struct pv_exec *exec; /* of the context's own stream */
     pthread_mutex_t lock; /* guards rings, instance creation, devices' list, timelines */
-    struct pv_context_ring *rings;
+    struct pv_render_ring *rings;
     struct pv_ring_monitor *monitor;
     struct pv_timeline *timelines[PV_TIMELINES_MAX]; /* guarded by lock */
     _Atomic uint64_t device_memory_bytes;

@@ -30,7 +30,7 @@ struct pv_exec {
     uint32_t command;      /* being executed: its number */
     bool wants_reply;
     bool nested; /* inside vkExecuteCommandStreamsMESA: no deeper */
-    struct pv_context *context;
+    struct pv_render_context *context;
     struct pv_ring *ring; /* NULL: the context's own stream */
     const uint8_t *batch; /* first byte of what the ring handed us */
     uint32_t published;   /* bytes of the batch whose head is already published */
@@ -43,7 +43,7 @@ struct pv_exec {
     uint64_t fault_offset; /* in the stream, of the command that faulted */
 };
 
-PV_NODISCARD enum pv_result pv_exec_init(struct pv_exec *x, struct pv_context *context,
+PV_NODISCARD enum pv_result pv_exec_init(struct pv_exec *x, struct pv_render_context *context,
                                          struct pv_ring *ring);
 void pv_exec_finish(struct pv_exec *x);
 
@@ -92,6 +92,22 @@ void pv_exec_settle(struct pv_exec *x, uint64_t id, uint32_t type, uint64_t host
 /* For a destroy command: removes `id` from the table and returns its host word. 0 for id 0
  * (nothing to do); 0 and a fault for an id that is not a `type` of the command's device. */
 PV_NODISCARD uint64_t pv_exec_remove(struct pv_exec *x, uint64_t id, uint32_t type);
+
+/* The same two for types with a struct of our own (pools, semaphores; policy: own): settle also
+ * makes the struct, remove also takes a pool's children out of the table and retires the struct. */
+void pv_exec_settle_own(struct pv_exec *x, uint64_t id, uint32_t type, uint64_t host);
+PV_NODISCARD uint64_t pv_exec_remove_own(struct pv_exec *x, uint64_t id, uint32_t type);
+
+/* What the guest sees of a device is not always what the driver says (policy: filters). Called
+ * after the driver, for each such struct in an answer. */
+void pv_filter_VkPhysicalDeviceFeatures(struct pv_exec *x, VkPhysicalDevice device,
+                                        VkPhysicalDeviceFeatures *features);
+void pv_filter_VkPhysicalDeviceProperties(struct pv_exec *x, VkPhysicalDevice device,
+                                          VkPhysicalDeviceProperties *properties);
+void pv_filter_VkPhysicalDeviceMemoryProperties(struct pv_exec *x, VkPhysicalDevice device,
+                                                VkPhysicalDeviceMemoryProperties *properties);
+void pv_filter_VkQueueFamilyProperties(struct pv_exec *x, VkPhysicalDevice device,
+                                       VkQueueFamilyProperties *properties);
 
 /* A driver's VkResult on its way to the guest: VK_ERROR_DEVICE_LOST of a command without a reply
  * is the end of the context, since there is no other way to tell. */
