@@ -1,0 +1,52 @@
+# A thin front: tools/setup installs what is missing, Meson builds, tools/run-tests tests.
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Everything goes here; the release build is build/meson, of which build/pearvisor is a link.
+BUILD := build/meson
+
+.PHONY: all build demo test bench check-style format install clean distclean help setup-%
+
+all: build ## Build build/pearvisor
+
+setup-%:
+	@tools/setup $*
+
+$(BUILD)/build.ninja:
+	@mkdir -p build
+	@meson setup $(BUILD) --prefix $(PREFIX) >build/configure.log 2>&1 \
+	    || { cat build/configure.log; exit 1; }
+
+build: setup-build
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+	@ln -sf meson/pearvisor build/pearvisor
+
+demo: setup-demo ## Draw natively and through PearVisor, compare, and leave pictures in build/demo/
+	@$(MAKE) --no-print-directory build
+	@build/pearvisor demo
+
+test: setup-test ## Run every test: gcc, clang with ASan and UBSan, TSan
+	@tools/run-tests
+
+bench: setup-bench ## Run the benchmarks on the release build
+	@$(MAKE) --no-print-directory build
+	@meson test -C $(BUILD) --benchmark --verbose --no-rebuild
+
+check-style: setup-style ## Check formatting, include order and size limits
+	@tools/check-style
+
+format: setup-style ## Format the C code in place
+	@git ls-files -z -- '*.c' '*.h' | xargs -0 -r clang-format -i
+
+install: build ## Install to DESTDIR and PREFIX
+	@meson configure $(BUILD) --prefix $(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet
+
+clean: ## Remove what was built, but not what was fetched
+	@rm -rf build/meson build/asan build/tsan build/pearvisor build/demo build/*.log
+
+distclean: clean ## Remove all of build/
+	@rm -rf build
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
