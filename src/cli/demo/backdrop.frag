@@ -36,7 +36,7 @@ void main()
     vec3 ground = mix(frame.sky.rgb * 0.55, frame.horizon.rgb, smoothstep(3.0, 26.0, radius));
     ground += frame.glow.rgb * (0.55 * exp(-radius * radius * 0.085) + 0.10 * halo);
     ground *= 1.0 - 0.72 * exp(-radius * radius * 0.55);
-    ground += frame.accent.rgb * ink * 0.22 * exp(-radius * 0.16);
+    ground += frame.accent.rgb * ink * 0.13 * exp(-radius * 0.14);
 
     vec3 mixed = mix(ground, sky, smoothstep(-0.035, 0.012, ray.y));
     mixed *= 1.0 - 0.30 * smoothstep(0.5, 1.6, length(screen * vec2(1.0, 0.8)));

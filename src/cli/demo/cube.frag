@@ -119,8 +119,8 @@ float cover(float distance_to, float pixel)
 
 vec3 paint_pear(vec3 under, vec2 p, float pixel)
 {
-    float low = length(p - vec2(0.0, -0.20)) - 0.44;
-    float body = blend(low, length(p - vec2(0.0, 0.36)) - 0.23, 0.42);
+    float low = length(p - vec2(0.0, -0.22)) - 0.50;
+    float body = blend(low, length(p - vec2(0.0, 0.36)) - 0.25, 0.40);
     float stem = segment(p, vec2(0.0, 0.56), vec2(0.05, 0.78)) - 0.030;
     vec2 q = mat2(0.866, 0.5, -0.5, 0.866) * (p - vec2(0.23, 0.74));
     float leaf = length(vec2(q.x, abs(q.y) + 0.16)) - 0.25;
@@ -129,7 +129,7 @@ vec3 paint_pear(vec3 under, vec2 p, float pixel)
 
     vec3 skin = mix(vec3(0.23, 0.50, 0.04), vec3(0.86, 0.88, 0.16), smoothstep(-0.6, 0.55, p.y - p.x * 0.5));
     skin += 0.30 * exp(-18.0 * dot(p - vec2(-0.19, -0.10), p - vec2(-0.19, -0.10)));
-    float shadow = exp(-max(body + 0.02, 0.0) * 9.0) * 0.55;
+    float shadow = max(exp(-max(body + 0.02, 0.0) * 11.0) * 0.60 - 0.06, 0.0);
     vec3 dark = mix(vec3(0.006, 0.010, 0.030), vec3(0.03, 0.16, 0.30), smoothstep(0.10, 0.32, p.y));
     dark += vec3(0.55, 0.75, 0.9) * cover(abs(p.x + 0.20 - (p.y - 0.2) * 0.5) - 0.045, pixel);
     dark += vec3(0.30, 0.45, 0.6) * cover(abs(p.x + 0.09 - (p.y - 0.2) * 0.5) - 0.018, pixel);
@@ -149,18 +149,19 @@ vec3 paint_face(vec2 at, float pixel)
     base += frame.face_high.rgb * 0.6 * exp(-2.6 * dot(at - vec2(0.0, 0.22), at - vec2(0.0, 0.22)));
     float edge = abs(box(at, vec2(0.875), 0.16)) - 0.012;
     base = mix(base, frame.accent.rgb, 0.85 * cover(edge, pixel));
-    vec2 scaled = (at - vec2(0.0, 0.20)) / 0.80;
-    base = paint_pear(base, scaled, pixel / 0.80);
-
+    if (at.y > -0.42) {
+        return paint_pear(base, (at - vec2(0.0, 0.21)) / 0.80, pixel / 0.80);
+    }
     float scale = 1.44 / 6.0;
-    vec2 text = (at - vec2(0.0, -0.70)) / scale + vec2(2.93, 0.0);
+    vec2 text = (at - vec2(0.0, -0.72)) / scale + vec2(2.93, 0.0);
     float strokes = name(text) - 0.075;
-    base *= 1.0 - 0.45 * exp(-max(name(text + vec2(-0.03, 0.06)) - 0.06, 0.0) * 12.0);
+    base *= 1.0 - 0.40 * exp(-max(strokes, 0.0) * 14.0);
     return mix(base, vec3(0.97, 0.98, 1.0), cover(strokes, pixel / scale));
 }
 
 void main()
 {
+    float faded = 0.34 * exp(-1.15 * (world.y - frame.camera.w));
     float pixel = 0.75 * length(fwidth(face)) + 1e-4;
     vec3 base = tint.rgb;
     if (tint.w > 0.5) {
@@ -179,11 +180,9 @@ void main()
     float fill = max(dot(normal, normalize(vec3(0.9, 0.1, 0.5))), 0.0);
     float shine = pow(max(dot(normal, normalize(light + view)), 0.0), 48.0);
     float rim = pow(1.0 - clamp(dot(normal, view), 0.0, 1.0), 4.0);
-    vec3 lit = base * (0.30 + 0.12 * normal.y + 0.95 * key + 0.30 * fill);
+    vec3 lit = base * (0.36 + 0.12 * normal.y + 0.95 * key + 0.36 * fill);
     lit += vec3(1.0, 0.96, 0.88) * shine * 0.35 + frame.glow.rgb * rim * 0.6;
 
-    float depth = world.y - frame.camera.w;
-    float faded = 0.34 * exp(-depth * 1.15);
     lit = lit / (1.0 + 0.22 * lit);
     colour = vec4(lit, pass.mirror > 0.0 ? 1.0 : faded);
 }

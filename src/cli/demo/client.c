@@ -1,0 +1,248 @@
+/*
+ * `pearvisor demo-client`: an ordinary Vulkan program. It knows nothing of PearVisor: whichever
+ * driver the loader gives it draws the scene, runs the compute job and is measured.
+ */
+#include "../demo.h"
+#include "measure.h"
+#include "picture.h"
+#include "render.h"
+#include "scene.h"
+
+#include <cjson/cJSON.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { FRAMES_WARM_UP = 3, FRAMES_DEFAULT = 120 };
+
+struct options {
+    uint32_t seed;
+    uint32_t frames;
+    uint32_t gpu_index;
+    const char *json;
+    const char *png;
+    bool list;
+};
+
+static const char usage[] =
+    "Usage: pearvisor demo-client [--seed N] [--frames N] [--gpu-index N] [--json FILE]\n"
+    "                             [--png FILE] [--list]\n"
+    "The program that `pearvisor demo` runs natively and through PearVisor.\n";
+
+static bool parse_number(const char *option, const char *text, uint32_t *value)
+{
+    char *end = NULL;
+    const unsigned long long parsed = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || parsed > UINT32_MAX) {
+        fprintf(stderr, "pearvisor demo-client: --%s: '%s' is not a number\n", option, text);
+        return false;
+    }
+    *value = (uint32_t)parsed;
+    return true;
+}
+
+/* Returns false with the exit status in *status when there is nothing to run. */
+static bool parse_options(int argc, char **argv, struct options *options, int *status)
+{
+    static const struct option known[] = {
+        {"seed", required_argument, NULL, 's'},
+        {"frames", required_argument, NULL, 'f'},
+        {"gpu-index", required_argument, NULL, 'g'},
+        {"json", required_argument, NULL, 'j'},
+        {"png", required_argument, NULL, 'p'},
+        {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    bool good = true;
+    int letter;
+    *status = 2;
+    while (good && (letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (letter) {
+        case 's':
+            good = parse_number("seed", optarg, &options->seed);
+            break;
+        case 'f':
+            good = parse_number("frames", optarg, &options->frames);
+            break;
+        case 'g':
+            good = parse_number("gpu-index", optarg, &options->gpu_index);
+            break;
+        case 'j':
+            options->json = optarg;
+            break;
+        case 'p':
+            options->png = optarg;
+            break;
+        case 'l':
+            options->list = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            *status = 0;
+            return false;
+        default:
+            return false;
+        }
+    }
+    if (good && optind < argc) {
+        fprintf(stderr, "pearvisor demo-client: unexpected argument '%s'\n", argv[optind]);
+        good = false;
+    }
+    return good;
+}
+
+static bool write_json(const cJSON *json, const char *path)
+{
+    char *text = cJSON_Print(json);
+    FILE *file = path ? fopen(path, "w") : stdout;
+    bool done = text && file && fprintf(file, "%s\n", text) > 0;
+    if (file && path && fclose(file) != 0) {
+        done = false;
+    }
+    if (!done) {
+        fprintf(stderr, "pearvisor demo-client: cannot write %s\n", path ? path : "to stdout");
+    }
+    cJSON_free(text);
+    return done;
+}
+
+static bool list_gpus(struct demo_vulkan *vk, const char *path)
+{
+    struct demo_gpu gpus[DEMO_GPUS_MAX];
+    uint32_t count = 0;
+    if (!demo_vulkan_open(vk) || !demo_vulkan_list(vk, gpus, &count)) {
+        return false;
+    }
+    cJSON *list = cJSON_CreateArray();
+    for (uint32_t i = 0; i < count; i++) {
+        cJSON *gpu = cJSON_CreateObject();
+        cJSON_AddNumberToObject(gpu, "index", gpus[i].index);
+        cJSON_AddNumberToObject(gpu, "type", gpus[i].type);
+        cJSON_AddBoolToObject(gpu, "venus", gpus[i].is_venus);
+        cJSON_AddStringToObject(gpu, "device", gpus[i].name);
+        cJSON_AddStringToObject(gpu, "driver", gpus[i].driver_name);
+        cJSON_AddItemToArray(list, gpu);
+    }
+    const bool done = write_json(list, path);
+    cJSON_Delete(list);
+    return done;
+}
+
+static void describe_device(const struct demo_vulkan *vk, cJSON *json)
+{
+    char version[32];
+    const uint32_t api = vk->properties.apiVersion;
+    snprintf(version, sizeof(version), "%u.%u.%u", VK_API_VERSION_MAJOR(api),
+             VK_API_VERSION_MINOR(api), VK_API_VERSION_PATCH(api));
+    cJSON_AddStringToObject(json, "device", vk->properties.deviceName);
+    cJSON_AddStringToObject(json, "driver", vk->driver_name);
+    cJSON_AddStringToObject(json, "api_version", version);
+}
+
+static bool save_picture(const struct demo_renderer *renderer, const char *path)
+{
+    struct demo_picture picture = {0};
+    if (!demo_picture_from_rgba(&picture, renderer->readback.mapped, DEMO_WIDTH, DEMO_HEIGHT)) {
+        fprintf(stderr, "pearvisor demo-client: out of memory\n");
+        return false;
+    }
+    const bool done = demo_picture_write(&picture, path);
+    demo_picture_finish(&picture);
+    return done;
+}
+
+static bool draw(struct demo_vulkan *vk, const struct options *options, cJSON *json)
+{
+    struct demo_renderer renderer = {0};
+    bool done = demo_renderer_create(&renderer, vk, options->seed);
+    for (uint32_t i = 0; done && i < FRAMES_WARM_UP; i++) {
+        done = demo_renderer_draw(&renderer, i, false);
+    }
+    const double start = demo_clock_seconds();
+    for (uint32_t i = 0; done && i < options->frames; i++) {
+        done = demo_renderer_draw(&renderer, i, false);
+    }
+    const double seconds = demo_clock_seconds() - start;
+    if (done && options->frames > 0) {
+        cJSON_AddNumberToObject(json, "frames", options->frames);
+        cJSON_AddNumberToObject(json, "fps", options->frames / seconds);
+    }
+    done = done && demo_renderer_draw(&renderer, DEMO_PICTURE_FRAME, true);
+    if (done && options->png) {
+        done = save_picture(&renderer, options->png);
+    }
+    demo_renderer_destroy(&renderer);
+    return done;
+}
+
+static bool compute(struct demo_vulkan *vk, const struct options *options, cJSON *json)
+{
+    struct demo_compute_result result;
+    if (!demo_measure_compute(vk, options->seed, &result)) {
+        return false;
+    }
+    cJSON_AddBoolToObject(json, "compute_ok", result.is_correct);
+    cJSON_AddNumberToObject(json, "compute_elements", (double)result.elements);
+    cJSON_AddNumberToObject(json, "compute_elements_per_second", result.elements_per_second);
+    return result.is_correct;
+}
+
+static bool measure(struct demo_vulkan *vk, cJSON *json)
+{
+    struct demo_latency round_trip;
+    struct demo_latency submit;
+    double upload = 0.0;
+    if (!demo_measure_round_trip(vk, &round_trip) || !demo_measure_submit(vk, &submit) ||
+        !demo_measure_upload(vk, &upload)) {
+        return false;
+    }
+    cJSON_AddStringToObject(json, "round_trip_call", "vkGetImageSubresourceLayout");
+    cJSON_AddNumberToObject(json, "round_trip_us", round_trip.p50_us);
+    cJSON_AddNumberToObject(json, "round_trip_p99_us", round_trip.p99_us);
+    cJSON_AddNumberToObject(json, "submit_wait_us", submit.p50_us);
+    cJSON_AddNumberToObject(json, "submit_wait_p99_us", submit.p99_us);
+    cJSON_AddNumberToObject(json, "upload_gb_per_second", upload * 1e-9);
+    return true;
+}
+
+static bool run(struct demo_vulkan *vk, const struct options *options, cJSON *json)
+{
+    const double start = demo_clock_seconds();
+    if (!demo_vulkan_open(vk) || !demo_vulkan_start(vk, options->gpu_index)) {
+        return false;
+    }
+    const double startup = demo_clock_seconds() - start;
+    describe_device(vk, json);
+    cJSON_AddNumberToObject(json, "seed", options->seed);
+    cJSON_AddNumberToObject(json, "startup_ms", startup * 1e3);
+    if (!draw(vk, options, json) || !compute(vk, options, json) || !measure(vk, json)) {
+        return false;
+    }
+    struct rusage usage_now;
+    getrusage(RUSAGE_SELF, &usage_now);
+    cJSON_AddNumberToObject(json, "memory_mb", (double)usage_now.ru_maxrss / 1024.0);
+    return true;
+}
+
+int pv_demo_client_main(int argc, char **argv)
+{
+    struct options options = {.frames = FRAMES_DEFAULT};
+    int status;
+    if (!parse_options(argc, argv, &options, &status)) {
+        return status;
+    }
+    struct demo_vulkan vk = {0};
+    bool done;
+    if (options.list) {
+        done = list_gpus(&vk, options.json);
+    } else {
+        cJSON *json = cJSON_CreateObject();
+        done = run(&vk, &options, json) && write_json(json, options.json);
+        cJSON_Delete(json);
+    }
+    demo_vulkan_close(&vk);
+    return done ? 0 : 1;
+}
