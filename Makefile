@@ -18,7 +18,7 @@ $(BUILD)/build.ninja:
 
 build: setup-build
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
-	@ninja -C $(BUILD)
+	@tools/ninja -C $(BUILD)
 	@ln -sf meson/pearvisor build/pearvisor
 
 demo: setup-demo ## Draw natively and through PearVisor, compare, and leave pictures in build/demo/

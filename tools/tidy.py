@@ -10,6 +10,7 @@ function 70, a line 100 columns. No tabs, no notes to self, no machine paths, no
 """
 
 import pathlib
+import posixpath
 import re
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def include_target(name, quoted, target, known):
         return "public"
     if not quoted:
         return None
-    beside = str(pathlib.PurePosixPath(name).parent / target)
+    beside = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
     if beside in known:
         return folder_of(beside)
     return folder_of("src/" + target) if "/" in target else None
