@@ -1,10 +1,10 @@
 #ifndef PV_BASE_ARENA_H
 #define PV_BASE_ARENA_H
 
+#include "base/attributes.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/attributes.h"
 
 /* Scratch memory for one command: bump-allocated, gone at pv_arena_reset(). One thread at a time.
  * The first block is kept over resets, so that the common command never calls malloc. */

@@ -9,7 +9,8 @@
 #define PV_EXPORT __attribute__((visibility("default")))
 #define PV_COLD __attribute__((cold, noinline))
 #define PV_NORETURN __attribute__((noreturn))
-/* For a decoder's primitives: each is a few instructions, and a call would cost more than it does. */
+/* For a decoder's primitives: each is a few instructions, and a call would cost more than it does.
+ */
 #define PV_ALWAYS_INLINE inline __attribute__((always_inline))
 #define PV_UNUSED __attribute__((unused))
 #define PV_LIKELY(condition) __builtin_expect(!!(condition), 1)

@@ -1,11 +1,11 @@
 #ifndef PV_BASE_CHECKED_H
 #define PV_BASE_CHECKED_H
 
+#include "base/attributes.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/attributes.h"
 
 /* Arithmetic on sizes that a guest chose: false when the true result does not fit. */
 

@@ -1,10 +1,10 @@
 #ifndef PV_BASE_LOG_H
 #define PV_BASE_LOG_H
 
+#include "base/attributes.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "base/attributes.h"
 
 enum pv_log_level {
     PV_LOG_ERROR = 0,
@@ -22,7 +22,8 @@ struct pv_log {
     void *user;
 };
 
-/* A log that writes "pearvisor[ID] level: text" lines to stderr. */
+/* A log that writes "pearvisor: level: text" lines to stderr; the text starts with "context ID: "
+ * where the log has one. */
 struct pv_log pv_log_stderr(enum pv_log_level level);
 
 /* "error", "warn", "info", "debug" → level; false when the word is none of these. */

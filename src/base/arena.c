@@ -1,0 +1,87 @@
+#include "base/arena.h"
+
+#include "base/checked.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+void pv_arena_init(struct pv_arena *arena, size_t limit_bytes)
+{
+    *arena = (struct pv_arena){.limit_bytes = limit_bytes};
+}
+
+void pv_arena_finish(struct pv_arena *arena)
+{
+    while (arena->blocks != NULL) {
+        struct pv_arena_block *older = arena->blocks->older;
+        free(arena->blocks);
+        arena->blocks = older;
+    }
+    *arena = (struct pv_arena){.limit_bytes = arena->limit_bytes};
+}
+
+/* Each block doubles, so that a command of n bytes costs O(log n) calls of malloc. */
+static size_t next_block_size(const struct pv_arena *arena, size_t wanted, size_t allowed)
+{
+    size_t size = PV_ARENA_FIRST_BLOCK_SIZE;
+    if (arena->blocks != NULL) {
+        size = arena->blocks->size <= SIZE_MAX / 2 ? arena->blocks->size * 2 : arena->blocks->size;
+    }
+    if (size > allowed) {
+        size = allowed & ~(size_t)(PV_ARENA_ALIGNMENT - 1);
+    }
+    return size < wanted ? wanted : size;
+}
+
+static bool add_block(struct pv_arena *arena, size_t wanted)
+{
+    size_t used = arena->used_bytes;
+    if (arena->blocks != NULL) {
+        /* What is left in the newest block is lost, and counts: the limit bounds memory held. */
+        used += arena->blocks->size;
+    }
+    if (used > arena->limit_bytes || wanted > arena->limit_bytes - used) {
+        return false;
+    }
+    size_t size = next_block_size(arena, wanted, arena->limit_bytes - used);
+    struct pv_arena_block *block = malloc(sizeof(*block) + size);
+    if (block == NULL) {
+        return false;
+    }
+    block->older = arena->blocks;
+    block->size = size;
+    arena->blocks = block;
+    arena->used_bytes = used;
+    arena->cursor = block->bytes;
+    arena->end = block->bytes + size;
+    return true;
+}
+
+void *pv_arena_grow(struct pv_arena *arena, size_t size)
+{
+    uint64_t wanted;
+    if (!pv_checked_align(size, PV_ARENA_ALIGNMENT, &wanted) || wanted > SIZE_MAX / 2) {
+        return NULL;
+    }
+    /* The oldest block is the one that is kept: it is small even if the first request is not. */
+    if (arena->blocks == NULL && wanted > PV_ARENA_FIRST_BLOCK_SIZE && !add_block(arena, 0)) {
+        return NULL;
+    }
+    if (!add_block(arena, (size_t)wanted)) {
+        return NULL;
+    }
+    arena->cursor += wanted;
+    return arena->blocks->bytes;
+}
+
+void pv_arena_drop_blocks(struct pv_arena *arena)
+{
+    while (arena->blocks->older != NULL) {
+        struct pv_arena_block *older = arena->blocks->older;
+        free(arena->blocks);
+        arena->blocks = older;
+    }
+    arena->used_bytes = 0;
+    arena->end = arena->blocks->bytes + arena->blocks->size;
+    arena->cursor = arena->blocks->bytes;
+}
