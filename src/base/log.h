@@ -1,17 +1,12 @@
 #ifndef PV_BASE_LOG_H
 #define PV_BASE_LOG_H
 
+#include <pearvisor/log_level.h>
+
 #include "base/attributes.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-enum pv_log_level {
-    PV_LOG_ERROR = 0,
-    PV_LOG_WARN,
-    PV_LOG_INFO,
-    PV_LOG_DEBUG,
-};
 
 /* Where lines go. Carried by the objects, never global. `write` gets one line without newline and
  * may be called from any thread. A zeroed struct is legal and silent. */
