@@ -1,7 +1,7 @@
 # A thin front: tools/setup installs what is missing, Meson builds, tools/run-tests tests.
 PREFIX ?= /usr/local
 DESTDIR ?=
-# Everything goes here; the release build is build/meson, of which build/pearvisor is a link.
+# Everything goes here; the release build is build/meson, and build/pearvisor is a link into it.
 BUILD := build/meson
 
 .PHONY: all build demo test bench check-style format install clean distclean help setup-%
@@ -17,19 +17,19 @@ $(BUILD)/build.ninja:
 	    || { cat build/configure.log; exit 1; }
 
 build: setup-build
-	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@$(MAKE) -s --no-print-directory $(BUILD)/build.ninja
 	@tools/ninja -C $(BUILD)
-	@ln -sf meson/pearvisor build/pearvisor
+	@ln -sfn meson/src/pearvisor build/pearvisor
 
 demo: setup-demo ## Draw natively and through PearVisor, compare, and leave pictures in build/demo/
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) -s --no-print-directory build
 	@build/pearvisor demo
 
 test: setup-test ## Run every test: gcc, clang with ASan and UBSan, TSan
 	@tools/run-tests
 
 bench: setup-bench ## Run the benchmarks on the release build
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) -s --no-print-directory build
 	@meson test -C $(BUILD) --benchmark --verbose --no-rebuild
 
 check-style: setup-style ## Check formatting, include order and size limits
@@ -39,8 +39,8 @@ format: setup-style ## Format the C code in place
 	@git ls-files -z -- '*.c' '*.h' | xargs -0 -r clang-format -i
 
 install: build ## Install to DESTDIR and PREFIX
-	@meson configure $(BUILD) --prefix $(PREFIX)
-	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet
+	@meson configure $(BUILD) --prefix $(PREFIX) && ninja -C $(BUILD) build.ninja >build/configure.log
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet --no-rebuild
 
 clean: ## Remove what was built, but not what was fetched
 	@rm -rf build/meson build/asan build/tsan build/pearvisor build/demo build/*.log
