@@ -1,14 +1,14 @@
 #ifndef PV_BLOB_BLOB_H
 #define PV_BLOB_BLOB_H
 
+#include "base/attributes.h"
+#include "base/log.h"
+#include "base/result.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "base/attributes.h"
-#include "base/log.h"
-#include "base/result.h"
 
 /* Memory shared with a guest, counted by reference. Who holds a reference may use `map` and `fd`;
  * the last one to let go unmaps and closes. */
@@ -24,10 +24,10 @@ enum pv_blob_kind {
 struct pv_blob {
     _Atomic uint32_t references;
     enum pv_blob_kind kind;
-    int fd;             /* owned; -1 for borrowed memory */
-    uint64_t size;      /* as asked for */
-    uint64_t map_size;  /* the real backing, rounded up to pages: what size checks use */
-    uint8_t *map;       /* our mapping, read-write; NULL where there is none */
+    int fd;                       /* owned; -1 for borrowed memory */
+    uint64_t size;                /* as asked for */
+    uint64_t map_size;            /* the real backing, rounded up to pages: what size checks use */
+    uint8_t *map;                 /* our mapping, read-write; NULL where there is none */
     void (*released)(void *user); /* called once when the last reference goes; may be NULL */
     void *user;
 };
@@ -37,7 +37,9 @@ struct pv_blob {
 PV_NODISCARD enum pv_result pv_blob_create(enum pv_blob_kind kind, uint64_t size,
                                            const struct pv_log *log, struct pv_blob **blob);
 
-/* Wraps an exported fd; takes it, also on failure. */
+/* Wraps an exported fd; takes it, also on failure. PV_BLOB_SHM and PV_BLOB_MEMORY are mapped, and
+ * refused (PV_UNSUPPORTED) unless sealed against shrinking, which would turn a read of ours into
+ * SIGBUS. PV_HOST_FAILED when the backing is known to be smaller than `size`. */
 PV_NODISCARD enum pv_result pv_blob_wrap_fd(enum pv_blob_kind kind, int taken_fd, uint64_t size,
                                             struct pv_blob **blob);
 
@@ -49,11 +51,13 @@ PV_NODISCARD enum pv_result pv_blob_wrap_memory(void *memory, uint64_t size,
 struct pv_blob *pv_blob_ref(struct pv_blob *blob);
 void pv_blob_unref(struct pv_blob *blob); /* NULL is accepted */
 
+enum { PV_RESOURCE_BUCKETS = 4096 };
+
 /* A guest's resource ids → blobs. Every call is safe from any thread. */
 struct pv_resources {
     pthread_mutex_t lock;
-    struct pv_resource *buckets[256]; /* guarded by lock */
-    uint64_t count;                   /* guarded by lock */
+    struct pv_resource **buckets; /* PV_RESOURCE_BUCKETS lists; guarded by lock */
+    uint64_t count;               /* guarded by lock */
     uint64_t limit;
     /* Grows with every removal: whoever caches a look-up compares it before use. */
     _Atomic uint64_t generation;

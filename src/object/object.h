@@ -1,33 +1,39 @@
 #ifndef PV_OBJECT_OBJECT_H
 #define PV_OBJECT_OBJECT_H
 
+#include "base/attributes.h"
+#include "base/result.h"
+
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/attributes.h"
-#include "base/result.h"
-
 /* The guest's ids → the host's objects.
  *
  * Mesa hands out ids from one counter and never reuses them, so the table is an array in three
- * levels, indexed by the id: 4096 directories of 4096 pages of 256 slots of 16 bytes. A lookup is
- * three loads and one compare; no lock, no reference count. Missing directories and pages point to
- * shared empty ones, so that a lookup has no NULL checks.
+ * levels, indexed by the id: 2^20 directories of 4096 pages of 256 slots of 16 bytes (a guest that
+ * makes a million ids a second can go on for twelve days). A lookup is a few loads and one compare;
+ * no lock, no reference count. Missing pages point to a shared empty one, and so do missing
+ * directories, so that a lookup has one branch.
  *
  * A slot's tag is its type and its owner (the device it belongs to, 0 for what belongs to the
  * instance) in one word, so that the one compare refuses a wrong type and an object of another
  * device alike. A removed slot keeps a tombstone, and a page whose slots are all dead becomes the
- * shared dead page: an id that is used twice is a guest's fault, never a second object.
+ * shared dead page: an id that is used twice is a guest's fault, never a second object. Ids that
+ * never came count as dead once the newest is PV_OBJECT_EXPIRY ids ahead: the table stays as large
+ * as what lives in it, not as what ever lived.
  *
- * Threads: lookups from any thread at any time; reserve, publish, abandon and remove from any
- * thread. Freeing of what a lookup may still hold is the epoch's work (object/epoch.h). */
+ * Threads: all calls from any thread that is awake as a reader of the epoch (object/epoch.h), which
+ * frees pages only when no such thread can still look into them. */
 
 enum {
     PV_OBJECT_PAGE_SLOTS = 256,
     PV_OBJECT_DIRECTORY_PAGES = 4096,
-    PV_OBJECT_DIRECTORIES = 4096,
+    PV_OBJECT_DIRECTORIES = 1 << 20,
+    PV_OBJECT_JUMP_MAX = 1 << 28, /* an id further beyond the highest seen is refused */
+    PV_OBJECT_EXPIRY = 1 << 24,   /* unused ids so far below the highest are dead */
 };
 
 struct pv_slot {
@@ -45,10 +51,12 @@ struct pv_slot {
 
 struct pv_object_page {
     struct pv_slot slots[PV_OBJECT_PAGE_SLOTS];
+    uint32_t dead_count; /* guarded by the table's lock */
 };
 
 struct pv_object_directory {
     struct pv_object_page *_Atomic pages[PV_OBJECT_DIRECTORY_PAGES];
+    uint32_t dead_count; /* pages; guarded by the table's lock */
 };
 
 /* Head of our own structs for the object types that need one (device, queue, memory, pools …). */
@@ -58,21 +66,35 @@ struct pv_object {
     uint32_t owner; /* of the objects below it: a device's own number for a device */
 };
 
+/* What every table's missing and dead parts point to; never written after it is made. */
+struct pv_object_shared {
+    struct pv_object_page empty_page;
+    struct pv_object_page dead_page;
+    struct pv_object_directory dead_directory;
+};
+
 struct pv_objects {
-    struct pv_object_directory *_Atomic directories[PV_OBJECT_DIRECTORIES];
-    struct pv_epoch *epoch; /* borrowed; dead pages are retired through it */
-    _Atomic uint64_t highest_id;
-    _Atomic uint64_t alive_count; /* published and not yet removed */
+    /* PV_OBJECT_DIRECTORIES pointers, of which the system backs only those that are used. NULL
+     * stands for an empty directory. */
+    struct pv_object_directory *_Atomic *directories;
+    struct pv_object_shared *shared;
+    struct pv_epoch *epoch;      /* borrowed; dead pages are retired through it */
+    uint64_t alive_limit;        /* quota */
+    uint64_t page_limit;         /* quota on the table's own memory, a directory counts as 8 */
+    pthread_mutex_t lock;        /* of deaths: lookups, reserve and publish do not take it */
+    uint64_t expired_page;       /* guarded by lock: pages before it have no unused ids */
+    _Atomic uint64_t dead_total; /* written under lock */
     _Atomic uint64_t page_count;
-    uint64_t alive_limit; /* quota */
+    _Atomic uint64_t highest_id;
+    _Atomic uint64_t reserved_total;
 };
 
 /* What a claim or a removal can meet. */
 enum pv_object_status {
     PV_OBJECT_DONE = 0,
-    PV_OBJECT_ID_IN_USE,   /* alive, reserved or dead: ids are never reused */
-    PV_OBJECT_ID_TOO_FAR,  /* 0, or absurdly far beyond the highest seen */
-    PV_OBJECT_QUOTA,       /* too many objects, or no memory for the table */
+    PV_OBJECT_ID_IN_USE,  /* alive, reserved or dead: ids are never reused */
+    PV_OBJECT_ID_TOO_FAR, /* 0, or absurdly far beyond the highest seen */
+    PV_OBJECT_QUOTA,      /* too many objects, or no memory for the table */
 };
 
 PV_NODISCARD enum pv_result pv_objects_init(struct pv_objects *objects, struct pv_epoch *epoch,
@@ -80,16 +102,24 @@ PV_NODISCARD enum pv_result pv_objects_init(struct pv_objects *objects, struct p
 /* Frees the table, not the objects in it. Accepts a zeroed struct. */
 void pv_objects_finish(struct pv_objects *objects);
 
-/* The slot of any id: an empty or dead one where there is none. Never NULL. */
+/* Live and reserved objects. */
+uint64_t pv_objects_alive_count(const struct pv_objects *objects);
+
+/* The slot of any id: an empty or dead one where there is none. Never NULL. Read only. */
 static PV_ALWAYS_INLINE struct pv_slot *pv_object_slot(struct pv_objects *objects, uint64_t id)
 {
-    /* ids of 2^32 and more end in slot 0 of directory 0, which stays empty for ever. */
-    uint64_t index = PV_LIKELY(id <= UINT32_MAX) ? id : 0;
-    struct pv_object_directory *directory =
-        atomic_load_explicit(&objects->directories[index >> 20], memory_order_acquire);
-    struct pv_object_page *page = atomic_load_explicit(
-        &directory->pages[(index >> 8) & (PV_OBJECT_DIRECTORY_PAGES - 1)], memory_order_acquire);
-    return &page->slots[index & (PV_OBJECT_PAGE_SLOTS - 1)];
+    uint64_t index = id >> 20;
+    if (PV_LIKELY(index < PV_OBJECT_DIRECTORIES)) {
+        struct pv_object_directory *directory =
+            atomic_load_explicit(&objects->directories[index], memory_order_acquire);
+        if (PV_LIKELY(directory != NULL)) {
+            struct pv_object_page *page =
+                atomic_load_explicit(&directory->pages[(id >> 8) & (PV_OBJECT_DIRECTORY_PAGES - 1)],
+                                     memory_order_acquire);
+            return &page->slots[id & (PV_OBJECT_PAGE_SLOTS - 1)];
+        }
+    }
+    return &objects->shared->empty_page.slots[0];
 }
 
 /* The host's word for `id`, or 0 when the id is not alive with just this tag. */
@@ -106,7 +136,7 @@ static PV_ALWAYS_INLINE uint64_t pv_object_lookup(struct pv_objects *objects, ui
 /* Claims an id that has never been used. Until publish or abandon nobody finds it. */
 PV_NODISCARD enum pv_object_status pv_object_reserve(struct pv_objects *objects, uint64_t id);
 
-/* Makes a reserved id findable. `host` must not be 0. */
+/* Makes an id findable that the caller has reserved. `host` must not be 0. */
 void pv_object_publish(struct pv_objects *objects, uint64_t id, uint64_t tag, uint64_t host);
 
 /* Gives a reserved id back after a failed create: the id is dead from now on. */
