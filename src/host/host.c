@@ -1,0 +1,74 @@
+#include "host/host.h"
+
+#include "base/assert.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+/* What the loader is called where; the first that opens wins. */
+static const char *const loader_names[] = {
+#if defined(__APPLE__)
+    "libvulkan.1.dylib",
+    "libvulkan.dylib",
+    "libMoltenVK.dylib",
+#else
+    "libvulkan.so.1",
+    "libvulkan.so",
+#endif
+};
+
+enum { LOADER_NAME_COUNT = sizeof(loader_names) / sizeof(loader_names[0]) };
+
+static void *open_library(const char *library)
+{
+    if (library != NULL) {
+        return dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    }
+    for (uint32_t i = 0; i < LOADER_NAME_COUNT; i++) {
+        void *handle = dlopen(loader_names[i], RTLD_NOW | RTLD_LOCAL);
+        if (handle != NULL) {
+            return handle;
+        }
+    }
+    return NULL;
+}
+
+enum pv_result pv_host_open(struct pv_host *host, const char *library, const struct pv_log *log)
+{
+    memset(host, 0, sizeof(*host));
+    host->log = log;
+    host->library = open_library(library);
+    if (host->library == NULL) {
+        const char *why = dlerror();
+        pv_log_error(log, "cannot load the Vulkan loader: %s",
+                     why != NULL ? why : "no reason given");
+        return PV_HOST_FAILED;
+    }
+    /* ISO C has no conversion from an object pointer to a function pointer; POSIX promises it. */
+    void *symbol = dlsym(host->library, "vkGetInstanceProcAddr");
+    if (symbol == NULL) {
+        pv_log_error(log, "%s has no vkGetInstanceProcAddr",
+                     library != NULL ? library : loader_names[0]);
+        pv_host_close(host);
+        return PV_HOST_FAILED;
+    }
+    memcpy(&host->get_instance_proc_addr, &symbol, sizeof(symbol));
+    return PV_OK;
+}
+
+void pv_host_from_entry(struct pv_host *host, PFN_vkGetInstanceProcAddr entry,
+                        const struct pv_log *log)
+{
+    PV_ASSERT(entry != NULL);
+    memset(host, 0, sizeof(*host));
+    host->get_instance_proc_addr = entry;
+    host->log = log;
+}
+
+void pv_host_close(struct pv_host *host)
+{
+    if (host->library != NULL) {
+        (void)dlclose(host->library);
+    }
+    memset(host, 0, sizeof(*host));
+}

@@ -1,0 +1,146 @@
+#include "host/memory_plan.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEVICES_LOOKED_AT_MAX = 64 };
+
+const char *pv_memory_strategy_name(enum pv_memory_strategy strategy)
+{
+    switch (strategy) {
+    case PV_MEMORY_NONE:
+        return "not mappable";
+    case PV_MEMORY_DMABUF:
+        return "dma-buf";
+    case PV_MEMORY_HOST_POINTER:
+        return "host pages";
+    case PV_MEMORY_OPAQUE_FD:
+        return "opaque fd";
+    case PV_MEMORY_DRIVER_MAPPING:
+        return "driver mapping";
+    case PV_MEMORY_STRATEGY_COUNT:
+        break;
+    }
+    return "unknown";
+}
+
+const struct pv_memory_plan *pv_memory_plans_find(const struct pv_memory_plans *plans,
+                                                  const struct pv_instance_table *vk,
+                                                  VkPhysicalDevice device)
+{
+    if (plans == NULL || plans->version != PV_MEMORY_PLANS_VERSION ||
+        vk->GetPhysicalDeviceProperties2 == NULL) {
+        return NULL;
+    }
+    VkPhysicalDeviceIDProperties ids = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
+    };
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = &ids,
+    };
+    vk->GetPhysicalDeviceProperties2(device, &properties);
+    uint32_t count = plans->count < PV_MEMORY_PLANS_MAX ? plans->count : PV_MEMORY_PLANS_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pv_memory_plan *plan = &plans->plans[i];
+        if (plan->driver_version == properties.properties.driverVersion &&
+            memcmp(plan->device_uuid, ids.deviceUUID, VK_UUID_SIZE) == 0 &&
+            memcmp(plan->driver_uuid, ids.driverUUID, VK_UUID_SIZE) == 0) {
+            return plan;
+        }
+    }
+    return NULL;
+}
+
+static VkResult create_instance(const struct pv_host *host, uint32_t *api_version,
+                                VkInstance *instance)
+{
+    PFN_vkCreateInstance create =
+        (PFN_vkCreateInstance)host->get_instance_proc_addr(NULL, "vkCreateInstance");
+    if (create == NULL) {
+        return VK_ERROR_INITIALIZATION_FAILED;
+    }
+    *api_version = VK_API_VERSION_1_3;
+    VkApplicationInfo application = {
+        .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+        .pApplicationName = "PearVisor probe",
+        .apiVersion = *api_version,
+    };
+    VkInstanceCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+        .pApplicationInfo = &application,
+    };
+#if defined(__APPLE__)
+    static const char *const portability = VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME;
+    info.flags = VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR;
+    info.enabledExtensionCount = 1;
+    info.ppEnabledExtensionNames = &portability;
+#endif
+    return create(&info, NULL, instance);
+}
+
+static bool is_venus(const struct pv_instance_table *vk, VkPhysicalDevice device)
+{
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
+    };
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = &driver,
+    };
+    vk->GetPhysicalDeviceProperties2(device, &properties);
+    return driver.driverID == VK_DRIVER_ID_MESA_VENUS;
+}
+
+static void probe_devices(const struct pv_instance_table *vk, VkInstance instance,
+                          const struct pv_log *log, bool allow_venus, struct pv_memory_plans *plans)
+{
+    VkPhysicalDevice devices[DEVICES_LOOKED_AT_MAX];
+    uint32_t count = DEVICES_LOOKED_AT_MAX;
+    VkResult result = vk->EnumeratePhysicalDevices(instance, &count, devices);
+    if (result != VK_SUCCESS && result != VK_INCOMPLETE) {
+        pv_log_warn(log, "the host lists no Vulkan device (VkResult %d)", (int)result);
+        return;
+    }
+    for (uint32_t i = 0; i < count && plans->count < PV_MEMORY_PLANS_MAX; i++) {
+        VkPhysicalDeviceProperties properties;
+        vk->GetPhysicalDeviceProperties(devices[i], &properties);
+        if (properties.apiVersion < VK_API_VERSION_1_1 ||
+            (!allow_venus && is_venus(vk, devices[i]))) {
+            continue;
+        }
+        struct pv_memory_plan *plan = &plans->plans[plans->count++];
+        enum pv_result probed = pv_memory_plan_probe(vk, devices[i], log, plan);
+        if (probed != PV_OK) {
+            pv_log_warn(log, "%s cannot be used: %s", properties.deviceName,
+                        pv_result_name(probed));
+        }
+    }
+}
+
+enum pv_result pv_memory_plans_probe(const struct pv_host *host, bool allow_venus,
+                                     struct pv_memory_plans *plans)
+{
+    memset(plans, 0, sizeof(*plans));
+    plans->version = PV_MEMORY_PLANS_VERSION;
+    VkInstance instance = NULL;
+    uint32_t api_version = 0;
+    VkResult result = create_instance(host, &api_version, &instance);
+    if (result != VK_SUCCESS) {
+        pv_log_error(host->log, "vkCreateInstance of the host failed (VkResult %d)", (int)result);
+        return PV_HOST_FAILED;
+    }
+    struct pv_instance_table vk = {0};
+    pv_instance_table_load(&vk, host->get_instance_proc_addr, instance, api_version);
+    enum pv_result done = PV_HOST_FAILED;
+    if (vk.EnumeratePhysicalDevices != NULL && vk.GetPhysicalDeviceProperties2 != NULL) {
+        probe_devices(&vk, instance, host->log, allow_venus, plans);
+        done = PV_OK;
+    }
+    if (vk.DestroyInstance != NULL) {
+        vk.DestroyInstance(instance, NULL);
+    }
+    return done;
+}
