@@ -35,6 +35,8 @@ C_SUFFIXES = {".c", ".h"}
 SHADER_SUFFIXES = {".glsl", ".vert", ".frag", ".comp"}
 CODE_SUFFIXES = C_SUFFIXES | SHADER_SUFFIXES | {".py", ".sh"}
 TAB_NAMES = {"Makefile"}
+TAB_SUFFIXES = {".scd"} # whose format asks for them
+TEXT_SUFFIXES = {".md", ".scd"} # prose may be wider
 # Long lines that are data rather than text to read.
 DATA_SUFFIXES = {".json", ".toml", ".xml", ".bin", ".hex", ".golden", ".map", ".svg"}
 
@@ -50,7 +52,7 @@ PACKAGE_HOST = re.compile(
 
 
 def tracked_files(root):
-    """The files under version control, or all but build/ where there is none (a release archive)."""
+    """The files under version control, or all but build/ in a release archive."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=False)
     if listed.returncode == 0:
         names = listed.stdout.decode().split("\0")
@@ -68,7 +70,7 @@ def folder_of(name):
 
 
 def include_target(name, quoted, target, known):
-    """The folder of src/ that an include reaches, "public" for the public API, None for the rest."""
+    """The folder of src/ that an include reaches, "public" for the public API, else None."""
     if target.startswith("pearvisor/"):
         return "public"
     if not quoted:
@@ -87,8 +89,8 @@ def include_allowed(folder, reached):
     if folder == "cli":
         return reached in ("public", "base") or reached.startswith("front/")
     if reached == "public":
-        # base/ to isolate/ speak their own types; api/ translates.
-        return folder == "api"
+        # base/ lends the public enums to all (results, log levels); only api/ speaks the rest.
+        return folder in ("base", "api")
     return LEVELS.get(reached, 99) < LEVELS.get(folder, 0)
 
 
@@ -128,7 +130,7 @@ def check_sizes(name, path, lines):
         for number, function, length in functions(lines):
             if length > FUNCTION_LINES:
                 yield number, f"{function}() has {length} lines, more than {FUNCTION_LINES}"
-    if generated_or_data or path.suffix == ".md":
+    if generated_or_data or path.suffix in TEXT_SUFFIXES:
         return
     for number, line in enumerate(lines, 1):
         if len(line) > LINE_COLUMNS:
@@ -138,7 +140,7 @@ def check_sizes(name, path, lines):
 def check_words(name, path, lines):
     in_code = path.parts[0] in ("src", "protocol", "include")
     for number, line in enumerate(lines, 1):
-        if "\t" in line and path.name not in TAB_NAMES:
+        if "\t" in line and path.name not in TAB_NAMES and path.suffix not in TAB_SUFFIXES:
             yield number, "tab"
         if in_code and NOTE_TO_SELF.search(line):
             yield number, "note to self: " + NOTE_TO_SELF.search(line)[0]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tools/apt-source finds the distribution's own entry in both of apt's formats, and nothing else."""
+"""tools/apt-source finds the distribution's own entry in both of apt's formats."""
 
 import pathlib
 import subprocess
@@ -55,7 +55,7 @@ Signed-By:
 """)
 
     def test_line_keeps_its_options(self):
-        line = "deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian/ bookworm main # own\n"
+        line = "deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian/ bookworm main # x\n"
         self.assertEqual(self.entry({"sources.list": line}),
                          "list\ndeb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian/ "
                          "testing main\n")

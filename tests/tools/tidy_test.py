@@ -39,7 +39,8 @@ class Tidy(unittest.TestCase):
 
     def test_ring_and_timeline_do_not_know_each_other(self):
         self.assert_violation({"src/ring/a.c": '#include "timeline/timeline.h"\n'},
-                              "src/ring/a.c:1: ring/ may not include timeline/ (timeline/timeline.h)")
+                              "src/ring/a.c:1: ring/ may not include timeline/ "
+                              "(timeline/timeline.h)")
 
     def test_relative_path_does_not_hide_a_higher_folder(self):
         code, lines = self.check({"src/base/a.c": '#include "../api/pv.h"\n', "src/api/pv.h": ""})
