@@ -41,7 +41,7 @@ class Summary(unittest.TestCase):
 
     def test_no_test_at_all_fails(self):
         self.assertEqual(self.summary(["SKIP"])[0], 1)
-        self.assertEqual(self.summary([]), (1, "0 passed, 0 failed, 0 skipped"))
+        self.assertEqual(self.summary([]), (1, "0 passed, 1 failed, 0 skipped"))
 
 
 if __name__ == "__main__":
