@@ -17,7 +17,8 @@ float grid(vec2 at)
 /* A fixed pattern below one step of eight bits: smooth gradients do not show bands. */
 float dither(vec2 pixel)
 {
-    return (fract(52.9829189 * fract(dot(floor(pixel), vec2(0.06711056, 0.00583715)))) - 0.5) / 255.0;
+    float mixed = fract(dot(floor(pixel), vec2(0.06711056, 0.00583715)));
+    return (fract(52.9829189 * mixed) - 0.5) / 255.0;
 }
 
 void main()

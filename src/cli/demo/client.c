@@ -4,6 +4,7 @@
  */
 #include "../demo.h"
 #include "measure.h"
+#include "option.h"
 #include "picture.h"
 #include "render.h"
 #include "scene.h"
@@ -11,8 +12,6 @@
 #include <cjson/cJSON.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 enum { FRAMES_WARM_UP = 3, FRAMES_DEFAULT = 120 };
@@ -26,22 +25,11 @@ struct options {
     bool list;
 };
 
+static const char program[] = "demo-client";
 static const char usage[] =
     "Usage: pearvisor demo-client [--seed N] [--frames N] [--gpu-index N] [--json FILE]\n"
     "                             [--png FILE] [--list]\n"
     "The program that `pearvisor demo` runs natively and through PearVisor.\n";
-
-static bool parse_number(const char *option, const char *text, uint32_t *value)
-{
-    char *end = NULL;
-    const unsigned long long parsed = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || parsed > UINT32_MAX) {
-        fprintf(stderr, "pearvisor demo-client: --%s: '%s' is not a number\n", option, text);
-        return false;
-    }
-    *value = (uint32_t)parsed;
-    return true;
-}
 
 /* Returns false with the exit status in *status when there is nothing to run. */
 static bool parse_options(int argc, char **argv, struct options *options, int *status)
@@ -59,16 +47,17 @@ static bool parse_options(int argc, char **argv, struct options *options, int *s
     bool good = true;
     int letter;
     *status = 2;
-    while (good && (letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
+    opterr = 0;
+    while (good && (letter = getopt_long(argc, argv, ":", known, NULL)) != -1) {
         switch (letter) {
         case 's':
-            good = parse_number("seed", optarg, &options->seed);
+            good = demo_option_number(program, "--seed", optarg, 0, &options->seed);
             break;
         case 'f':
-            good = parse_number("frames", optarg, &options->frames);
+            good = demo_option_number(program, "--frames", optarg, 0, &options->frames);
             break;
         case 'g':
-            good = parse_number("gpu-index", optarg, &options->gpu_index);
+            good = demo_option_number(program, "--gpu-index", optarg, 0, &options->gpu_index);
             break;
         case 'j':
             options->json = optarg;
@@ -84,14 +73,11 @@ static bool parse_options(int argc, char **argv, struct options *options, int *s
             *status = 0;
             return false;
         default:
+            demo_option_explain(program, letter, argv[optind - 1]);
             return false;
         }
     }
-    if (good && optind < argc) {
-        fprintf(stderr, "pearvisor demo-client: unexpected argument '%s'\n", argv[optind]);
-        good = false;
-    }
-    return good;
+    return good && demo_option_end(program, argc, argv, optind);
 }
 
 static bool write_json(const cJSON *json, const char *path)
@@ -186,7 +172,7 @@ static bool compute(struct demo_vulkan *vk, const struct options *options, cJSON
     }
     cJSON_AddBoolToObject(json, "compute_ok", result.is_correct);
     cJSON_AddNumberToObject(json, "compute_elements", (double)result.elements);
-    cJSON_AddNumberToObject(json, "compute_elements_per_second", result.elements_per_second);
+    cJSON_AddNumberToObject(json, "compute_million_per_second", result.elements_per_second * 1e-6);
     return result.is_correct;
 }
 
@@ -223,7 +209,7 @@ static bool run(struct demo_vulkan *vk, const struct options *options, cJSON *js
     }
     struct rusage usage_now;
     getrusage(RUSAGE_SELF, &usage_now);
-    cJSON_AddNumberToObject(json, "memory_mb", (double)usage_now.ru_maxrss / 1024.0);
+    cJSON_AddNumberToObject(json, "memory_mib", (double)usage_now.ru_maxrss / 1024.0);
     return true;
 }
 

@@ -127,7 +127,8 @@ vec3 paint_pear(vec3 under, vec2 p, float pixel)
     float visor = box(p - vec2(0.0, 0.20), vec2(0.40, 0.125), 0.10);
     float glass = visor + 0.030;
 
-    vec3 skin = mix(vec3(0.23, 0.50, 0.04), vec3(0.86, 0.88, 0.16), smoothstep(-0.6, 0.55, p.y - p.x * 0.5));
+    float ripe = smoothstep(-0.6, 0.55, p.y - p.x * 0.5);
+    vec3 skin = mix(vec3(0.23, 0.50, 0.04), vec3(0.86, 0.88, 0.16), ripe);
     skin += 0.30 * exp(-18.0 * dot(p - vec2(-0.19, -0.10), p - vec2(-0.19, -0.10)));
     float shadow = max(exp(-max(body + 0.02, 0.0) * 11.0) * 0.60 - 0.06, 0.0);
     vec3 dark = mix(vec3(0.006, 0.010, 0.030), vec3(0.03, 0.16, 0.30), smoothstep(0.10, 0.32, p.y));
