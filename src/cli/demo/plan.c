@@ -53,8 +53,12 @@ static bool run_told(const struct demo_child *child, const char *what)
         fprintf(stderr, "pearvisor demo: %s: no end after %u s (log: %s)\n", what, child->timeout_s,
                 child->log_path);
     } else {
+        static const char told_by[] = "pearvisor ";
+        const bool is_ours = strncmp(reason, told_by, sizeof(told_by) - 1) == 0;
         fprintf(stderr, "pearvisor demo: %s: %s (log: %s)\n", what,
-                reason[0] ? reason : "it failed without a word", child->log_path);
+                !reason[0] ? "it failed without a word"
+                           : reason + (is_ours ? sizeof(told_by) - 1 : 0),
+                child->log_path);
     }
     return false;
 }
@@ -172,7 +176,7 @@ bool demo_plan_choose_gpu(struct demo_plan *plan)
     } else if (gpus && plan->gpu && cJSON_GetArraySize(gpus) > 0) {
         explain_no_gpu(plan, gpus);
     } else if (gpus) {
-        fprintf(stderr, "pearvisor demo: no Vulkan driver here: install mesa-vulkan-drivers\n");
+        fprintf(stderr, "pearvisor demo: the Vulkan drivers here offer no GPU of their own\n");
     }
     cJSON_Delete(gpus);
     return gpu != NULL;

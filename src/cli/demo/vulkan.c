@@ -29,8 +29,6 @@ static const char *result_name(VkResult result)
         return "VK_ERROR_EXTENSION_NOT_PRESENT";
     case VK_ERROR_FEATURE_NOT_PRESENT:
         return "VK_ERROR_FEATURE_NOT_PRESENT";
-    case VK_ERROR_INCOMPATIBLE_DRIVER:
-        return "VK_ERROR_INCOMPATIBLE_DRIVER";
     case VK_ERROR_TOO_MANY_OBJECTS:
         return "VK_ERROR_TOO_MANY_OBJECTS";
     default:
@@ -116,8 +114,11 @@ bool demo_vulkan_open(struct demo_vulkan *vk)
         .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
         .pApplicationInfo = &application,
     };
-    return demo_vulkan_check(create_instance(&create, NULL, &vk->instance), "vkCreateInstance") &&
-           load_instance_calls(vk);
+    const VkResult result = create_instance(&create, NULL, &vk->instance);
+    if (result == VK_ERROR_INCOMPATIBLE_DRIVER) {
+        return fail("the loader finds no Vulkan driver; on Debian, install mesa-vulkan-drivers");
+    }
+    return demo_vulkan_check(result, "vkCreateInstance") && load_instance_calls(vk);
 }
 
 static bool get_gpus(struct demo_vulkan *vk, VkPhysicalDevice *gpus, uint32_t *count)
