@@ -1,13 +1,13 @@
 #ifndef PV_RING_RING_H
 #define PV_RING_RING_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/attributes.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "blob/blob.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* One shared-memory ring: a guest writes commands behind `tail`, we execute them and move `head`.
  * Counters run freely modulo 2^32. Guest memory is read once: the bytes between head and tail are
@@ -32,30 +32,36 @@ struct pv_ring_layout {
     uint64_t extra_offset, extra_size;
 };
 
+struct pv_ring;
+
 /* NULL when the layout is good in a blob of `blob_size` bytes, else why not (static). Does not
  * look into the memory. */
 PV_NODISCARD const char *pv_ring_layout_fault(const struct pv_ring_layout *layout,
                                               uint64_t blob_size);
 
-/* Who executes. All are called on the thread that runs the ring. */
+/* Who executes. All are called on the thread that runs the ring; that thread must not be inside
+ * pv_ring_stop() or pv_ring_destroy() of the same ring. */
 struct pv_ring_consumer {
     void *user;
     /* Executes the whole of `bytes`, which are private, writable and 8-byte aligned. May publish
      * progress on the way (pv_ring_publish). Anything but PV_OK ends the ring: it turns FATAL. */
     enum pv_result (*consume)(void *user, uint8_t *bytes, uint32_t size);
-    void (*sleeps)(void *user); /* before the ring waits for the guest */
-    void (*wakes)(void *user);  /* before it executes again */
+    void (*sleeps)(void *user); /* before the ring waits for the guest, or for the virtqueue */
+    void (*wakes)(void *user);  /* before it executes again; always in pairs. Either may be NULL */
+    /* The ring has turned FATAL: `consume` failed, or (`why` is not NULL) the guest's tail lied.
+     * Once, the last call. May be NULL. */
+    void (*faulted)(void *user, const char *why);
 };
 
 struct pv_ring_params {
-    uint64_t id;               /* the guest's name for it */
-    struct pv_blob *blob;      /* the ring takes a reference of its own */
+    uint64_t id;                  /* the guest's name for it */
+    struct pv_blob *blob;         /* the ring takes a reference of its own */
     struct pv_ring_layout layout; /* checked already */
-    uint64_t idle_timeout_ns;  /* the guest's wish; clamped to 0.1 … 100 ms */
-    uint64_t monitor_period_us; /* 0: not monitored */
-    int32_t priority;          /* nice value, best effort; 0: none */
+    uint64_t idle_timeout_ns;     /* the guest's wish; clamped to 1 … 100 ms */
+    uint64_t monitor_period_us;   /* 0: not monitored */
+    int32_t priority;             /* nice value, best effort; 0: none */
     struct pv_ring_consumer consumer;
-    const struct pv_log *log;  /* outlives the ring */
+    const struct pv_log *log; /* outlives the ring */
 };
 
 /* PV_GUEST_FAULT when head or status are not 0. Does not touch the tail or the buffer: the guest
@@ -63,7 +69,7 @@ struct pv_ring_params {
 PV_NODISCARD enum pv_result pv_ring_create(const struct pv_ring_params *params,
                                            struct pv_ring **ring);
 
-/* Runs the ring on a thread of its own from now on. */
+/* Runs the ring on a thread of its own from now on. PV_HOST_FAILED when there is none to be had. */
 PV_NODISCARD enum pv_result pv_ring_start(struct pv_ring *ring);
 
 /* What one look at the tail met. */
@@ -73,13 +79,28 @@ enum pv_ring_progress {
     PV_RING_ENDED,  /* fatal or stopped */
 };
 
-/* Without a thread of its own (polling mode): executes what is there, on the caller's thread. */
+/* Without a thread of its own (polling mode): executes what is there, on the caller's thread, one
+ * thread at a time. This is all that a thread needs which also hears the socket or doorbell and
+ * runs the primary ring itself; to sleep on both it does
+ *
+ *     if (pv_ring_enter_idle(ring)) { sleep on the socket; pv_ring_leave_idle(ring); }
+ *
+ * no earlier than pv_ring_idle_delay_ns() after the last PV_RING_WORKED and the last notify. It may
+ * start a thread for the ring (pv_ring_start) at any time between two polls, never the reverse. */
 PV_NODISCARD enum pv_ring_progress pv_ring_poll(struct pv_ring *ring);
 
+/* Tells the guest to ring before we sleep. False, and IDLE is not set, when there is work: poll. */
+PV_NODISCARD bool pv_ring_enter_idle(struct pv_ring *ring);
+void pv_ring_leave_idle(struct pv_ring *ring);
+/* The guest rings at most once in this time (ring.md of the protocol: 1 ms), so no sleep may begin
+ * within it of the last sign of life. */
+uint64_t pv_ring_idle_delay_ns(const struct pv_ring *ring);
+
 /* Ends waits inside the ring and its thread, and joins it. Must not be called from the ring's own
- * thread. What is not yet executed is dropped. */
+ * thread. What is not yet executed is dropped. Twice is as good as once. */
 void pv_ring_stop(struct pv_ring *ring);
-/* Stops first. NULL is accepted. */
+/* Stops first. No other thread may be inside a call on this ring (after a stop, those that wait
+ * return soon). NULL is accepted. */
 void pv_ring_destroy(struct pv_ring *ring);
 
 uint64_t pv_ring_id(const struct pv_ring *ring);
@@ -88,7 +109,8 @@ uint64_t pv_ring_monitor_period_us(const struct pv_ring *ring);
 /* From the consumer: everything up to `size` bytes of the current batch is executed, and its
  * effects and reply bytes are visible. A release store, and a wake-up where somebody waits. */
 void pv_ring_publish(struct pv_ring *ring, uint32_t size);
-/* From the consumer, per command: whether a thread of ours waits for progress. */
+/* From the consumer, per command: whether a thread of ours waits for progress, which is then
+ * published after each command. One relaxed load. */
 bool pv_ring_is_awaited(const struct pv_ring *ring);
 
 /* The guest rang: wake up, and do not go idle for another idle timeout. Any thread. */
@@ -97,25 +119,27 @@ void pv_ring_notify(struct pv_ring *ring);
 /* Sets ALIVE (the monitor's work) or FATAL. Any thread. */
 void pv_ring_raise_status(struct pv_ring *ring, enum pv_ring_status bits);
 
-/* Blocks until the ring has executed everything before `seqno`. Not from the ring's own thread.
- * PV_GUEST_FAULT when the ring is drained and its tail has not reached seqno, PV_CLOSED when the
- * ring ends. */
+/* Blocks until the ring has executed everything before `seqno`; counts as a notify. Not from the
+ * ring's own thread. PV_GUEST_FAULT when the ring is drained and its tail has not reached seqno,
+ * PV_CLOSED when the ring ends. In polling mode it polls, on the caller's thread. */
 PV_NODISCARD enum pv_result pv_ring_wait_seqno(struct pv_ring *ring, uint32_t seqno);
 
 /* The virtqueue has reached `seqno`; must not go backwards (PV_GUEST_FAULT). Any thread. */
 PV_NODISCARD enum pv_result pv_ring_submit_virtqueue_seqno(struct pv_ring *ring, uint64_t seqno);
-/* On the ring's own thread: blocks until the virtqueue has reached `seqno`. PV_CLOSED when the
- * ring is stopped meanwhile. */
+/* From the consumer: blocks until the virtqueue has reached `seqno`, between `sleeps` and `wakes`;
+ * publish first. PV_CLOSED when the ring is stopped meanwhile. In polling mode the virtqueue must
+ * be another thread's, or nobody would end the wait: pv_ring_has_virtqueue_seqno() tells. */
 PV_NODISCARD enum pv_result pv_ring_wait_virtqueue_seqno(struct pv_ring *ring, uint64_t seqno);
+bool pv_ring_has_virtqueue_seqno(const struct pv_ring *ring, uint64_t seqno);
 
 /* Stores a word in the extra region. False when `offset` is not inside or not a multiple of 4. */
 PV_NODISCARD bool pv_ring_write_extra(struct pv_ring *ring, uint64_t offset, uint32_t value);
 
 struct pv_ring_stats {
-    uint64_t bytes;   /* executed */
+    uint64_t bytes; /* executed */
     uint64_t batches;
-    uint64_t sleeps;  /* times it went idle */
-    uint64_t wakes;   /* by a notify */
+    uint64_t sleeps; /* times it went idle */
+    uint64_t wakes;  /* by a notify */
 };
 void pv_ring_get_stats(const struct pv_ring *ring, struct pv_ring_stats *stats);
 

@@ -1,0 +1,53 @@
+#ifndef PV_RING_WAIT_H
+#define PV_RING_WAIT_H
+
+#include "base/attributes.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How a ring that has run empty waits for the guest: a state machine over times that it is told, so
+ * that it can be tested without a clock.
+ *
+ * Being late costs the guest 160 us and more (it sleeps when a reply misses its yield window), and
+ * spinning costs a core. So it keeps a histogram of how long the guest has let us wait of late, and
+ * spins as long as makes the expected sum of both least; then it takes short sleeps; and one idle
+ * delay after the last sign of life it tells the guest to ring and sleeps for good. */
+
+enum { PV_RING_WAIT_BUCKETS = 10 }; /* up to 2, 4 … 1024 us; what is longer is one more */
+
+struct pv_ring_wait {
+    uint64_t idle_delay_ns;
+    uint64_t empty_since_ns;
+    uint64_t idle_at_ns;
+    uint64_t looked_at_ns; /* the last call of next: a gap means that we were not running */
+    uint64_t window_ns;    /* how long to spin */
+    uint64_t sleep_ns;     /* how long the next sleep is */
+    uint32_t gaps[PV_RING_WAIT_BUCKETS + 1];
+    uint32_t gap_count;
+    uint32_t unsettled; /* gaps since the window was last worked out */
+    bool is_crowded;    /* somebody else wants this core: yield instead of pausing */
+};
+
+enum pv_ring_wait_action {
+    PV_RING_WAIT_SPIN,  /* look at the tail some dozen times, with pauses */
+    PV_RING_WAIT_YIELD, /* the same, but let others run */
+    PV_RING_WAIT_SLEEP, /* for sleep_ns, or until notified */
+    PV_RING_WAIT_IDLE,  /* set IDLE, sleep until notified */
+};
+
+void pv_ring_wait_init(struct pv_ring_wait *wait, uint64_t idle_delay_ns);
+
+/* The ring has run empty. */
+void pv_ring_wait_begin(struct pv_ring_wait *wait, uint64_t now_ns);
+/* Still empty. `may_spin`: there is a core to spare for it. */
+PV_NODISCARD enum pv_ring_wait_action pv_ring_wait_next(struct pv_ring_wait *wait, uint64_t now_ns,
+                                                        bool may_spin);
+/* The guest rang although we were awake: its next ring may be a whole idle delay away. */
+void pv_ring_wait_notified(struct pv_ring_wait *wait, uint64_t now_ns);
+/* There is work again. */
+void pv_ring_wait_end(struct pv_ring_wait *wait, uint64_t now_ns);
+/* There was work again before anybody looked at a clock. */
+void pv_ring_wait_end_at_once(struct pv_ring_wait *wait);
+
+#endif
