@@ -133,7 +133,7 @@ static PV_ALWAYS_INLINE uint64_t pv_decode_lookup_own(struct pv_decoder *in, uin
 }
 
 /* A command's first argument: any owner will do, and becomes the owner of the command's other
- * handles. `own` says whether the type has a struct of ours; the host's word is returned as is. */
+ * handles. The host's word: a handle, or the address of our struct. */
 static PV_ALWAYS_INLINE uint64_t pv_decode_first(struct pv_decoder *in, uint64_t id, uint32_t type)
 {
     if (PV_LIKELY(in->objects != NULL)) {
@@ -146,6 +146,22 @@ static PV_ALWAYS_INLINE uint64_t pv_decode_first(struct pv_decoder *in, uint64_t
     }
     in->owner = 0;
     return pv_decode_handle_miss(in, id, type, PV_HANDLE_REQUIRED);
+}
+
+/* The same for a type with a struct of ours: the host's handle. What a device's commands name
+ * belongs to that device: its own number is in its struct, not in its tag. */
+static PV_ALWAYS_INLINE uint64_t pv_decode_first_own(struct pv_decoder *in, uint64_t id,
+                                                     uint32_t type, bool is_owner)
+{
+    uint64_t word = pv_decode_first(in, id, type);
+    if (PV_UNLIKELY(in->objects == NULL || word == 0)) {
+        return word;
+    }
+    const struct pv_object *object = (const struct pv_object *)(uintptr_t)word;
+    if (is_owner) {
+        in->owner = object->owner;
+    }
+    return object->host;
 }
 
 /* `count` elements of `element_size` bytes from the arena, not initialised; NULL and a fault when
@@ -167,10 +183,30 @@ PV_NODISCARD bool pv_decode_present(struct pv_decoder *in, bool required);
 /* A pointer that the wire cannot carry: must be 0. */
 void pv_decode_null(struct pv_decoder *in);
 
-/* `count` × `element_size` packed bytes, padded to 4, aligned to at least min(element_size, 8):
- * in place in the decoder's bytes where they are aligned, else a copy in the arena. NULL when
- * count is 0 or at a fault. The memory is writable scratch of this command only. */
-PV_NODISCARD void *pv_decode_packed(struct pv_decoder *in, uint64_t count, size_t element_size);
+/* A fixed array of scalars at `bytes`: its size, which must be `count`, and the packed elements. */
+static PV_ALWAYS_INLINE void pv_decode_fixed_scalars(struct pv_decoder *in, const uint8_t *bytes,
+                                                     void *out, uint64_t count,
+                                                     size_t element_size)
+{
+    if (PV_UNLIKELY(pv_load_u64(bytes) != count)) {
+        pv_decode_fault(in, "a fixed array has another size");
+    }
+    memcpy(out, bytes + 8, (size_t)count * element_size);
+}
+
+/* The same for text: the last byte becomes NUL. */
+static PV_ALWAYS_INLINE void pv_decode_fixed_chars(struct pv_decoder *in, const uint8_t *bytes,
+                                                   char *out, uint64_t count)
+{
+    pv_decode_fixed_scalars(in, bytes, out, count, 1);
+    out[count - 1] = '\0';
+}
+
+/* `count` × `element_size` packed bytes, padded to 4: in place in the decoder's bytes where they
+ * are aligned to `alignment` (at most 8), else a copy in the arena. NULL when count is 0 or at a
+ * fault. The memory is writable scratch of this command only. */
+PV_NODISCARD void *pv_decode_packed(struct pv_decoder *in, uint64_t count, size_t element_size,
+                                    size_t alignment);
 
 /* A string of `size` bytes as announced; its last byte must be (and is made) NUL. */
 PV_NODISCARD char *pv_decode_string(struct pv_decoder *in, bool required);
