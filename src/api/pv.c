@@ -1,0 +1,212 @@
+/* The public calls on a context: arguments in, results out; the work is in render/. */
+
+#include "api/params.h"
+#include "api/renderer.h"
+#include "base/fd.h"
+#include "blob/blob.h"
+#include "render/context.h"
+
+#include <pearvisor/context.h>
+#include <stdlib.h>
+
+_Static_assert(PV_CONTEXT_BLOB_MAPPABLE == (int)PV_BLOB_FLAG_MAPPABLE &&
+                   PV_CONTEXT_BLOB_SHAREABLE == (int)PV_BLOB_FLAG_SHAREABLE &&
+                   PV_CONTEXT_BLOB_CROSS_DEVICE == (int)PV_BLOB_FLAG_CROSS_DEVICE,
+               "one set of flags, two names");
+
+struct pv_context {
+    struct pv_log log;
+    struct pv_renderer *renderer;
+    struct pv_render_context *render;
+    void (*fence_retired)(void *user, uint32_t ring_idx, uint64_t cookie);
+    void (*turned_fatal)(void *user);
+    void *user;
+};
+
+static void forward_fence(void *user, uint32_t ring_idx, uint64_t cookie)
+{
+    struct pv_context *context = user;
+    if (context->fence_retired != NULL) {
+        context->fence_retired(context->user, ring_idx, cookie);
+    }
+}
+
+static void forward_fatal(void *user)
+{
+    struct pv_context *context = user;
+    if (context->turned_fatal != NULL) {
+        context->turned_fatal(context->user);
+    }
+}
+
+static struct pv_quota quota_of(const struct pv_context_quota *quota)
+{
+    return (struct pv_quota){
+        .objects = quota->objects,
+        .resources = quota->resources,
+        .resource_bytes = quota->resource_bytes,
+        .device_memory_bytes = quota->device_memory_bytes,
+        .rings = quota->rings,
+        .arena_bytes = quota->arena_bytes,
+        .fences = quota->fences,
+        .stream_bytes = quota->stream_bytes,
+    };
+}
+
+static enum pv_result init_context(struct pv_context *context, struct pv_renderer *renderer,
+                                   const struct pv_context_params *params)
+{
+    context->renderer = renderer;
+    context->log = renderer->log;
+    context->log.context_id = params->id;
+    context->fence_retired = params->fence_retired;
+    context->turned_fatal = params->turned_fatal;
+    context->user = params->user;
+    struct pv_render_params render_params = {
+        .host = &renderer->host,
+        .log = &context->log,
+        .quota = quota_of(&params->quota),
+        .device_filter = renderer->gpu,
+        .allow_venus = renderer->allow_venus,
+        .fence_retired = forward_fence,
+        .turned_fatal = forward_fatal,
+        .user = context,
+    };
+    return pv_render_create(&render_params, &context->render);
+}
+
+enum pv_result pv_context_create(struct pv_renderer *renderer,
+                                 const struct pv_context_params *callers_params,
+                                 struct pv_context **context)
+{
+    *context = NULL;
+    struct pv_context_params params;
+    enum pv_result result = pv_params_read(&params, sizeof(params), callers_params);
+    if (result != PV_OK) {
+        return result;
+    }
+    struct pv_context *made = calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return PV_NO_MEMORY;
+    }
+    result = init_context(made, renderer, &params);
+    if (result != PV_OK) {
+        free(made);
+        return result;
+    }
+    atomic_fetch_add_explicit(&renderer->context_count, 1, memory_order_relaxed);
+    *context = made;
+    return PV_OK;
+}
+
+void pv_context_destroy(struct pv_context *context)
+{
+    if (context == NULL) {
+        return;
+    }
+    pv_render_destroy(context->render);
+    /* release: pairs with the acquire in pv_renderer_destroy() */
+    atomic_fetch_sub_explicit(&context->renderer->context_count, 1, memory_order_release);
+    free(context);
+}
+
+enum pv_result pv_context_submit(struct pv_context *context, const void *bytes, uint64_t size_bytes)
+{
+    return pv_render_submit(context->render, bytes, size_bytes);
+}
+
+void pv_context_fence(struct pv_context *context, uint32_t ring_idx, uint64_t cookie)
+{
+    pv_render_fence(context->render, ring_idx, cookie);
+}
+
+/* Gives the blob's description and a descriptor of the caller's own. */
+static bool describe_blob(const struct pv_blob *blob, struct pv_context_blob *description)
+{
+    struct pv_context_blob ours = {
+        .fd = -1,
+        .size_bytes = blob->size,
+        .map_size_bytes = blob->map_size,
+        .map = blob->map,
+        .caching = PV_CONTEXT_MAP_CACHED,
+        .is_memory = blob->kind != PV_BLOB_SHM && blob->kind != PV_BLOB_BORROWED,
+    };
+    if (blob->fd >= 0) {
+        ours.fd = pv_fd_duplicate(blob->fd);
+        if (ours.fd < 0) {
+            return false;
+        }
+    }
+    pv_params_write(description, &ours, sizeof(ours));
+    return true;
+}
+
+enum pv_result pv_context_create_blob(struct pv_context *context,
+                                      const struct pv_context_blob_params *callers_params,
+                                      struct pv_context_blob *blob)
+{
+    struct pv_context_blob_params params;
+    enum pv_result result = pv_params_read(&params, sizeof(params), callers_params);
+    if (result != PV_OK) {
+        return result;
+    }
+    struct pv_blob *made = NULL;
+    result = pv_render_create_blob(context->render, params.resource_id, params.blob_id,
+                                   params.flags, params.size_bytes, &made);
+    if (result != PV_OK) {
+        return result;
+    }
+    if (!describe_blob(made, blob)) {
+        pv_log_error(&context->log, "no descriptor left for a blob");
+        pv_render_unref_resource(context->render, params.resource_id);
+        result = PV_HOST_FAILED;
+    }
+    pv_blob_unref(made);
+    return result;
+}
+
+bool pv_context_unref_resource(struct pv_context *context, uint32_t resource_id)
+{
+    return pv_render_unref_resource(context->render, resource_id);
+}
+
+bool pv_context_export_resource(struct pv_context *context, uint32_t resource_id,
+                                struct pv_context_blob *blob)
+{
+    struct pv_blob *found = pv_resources_get(&context->render->resources, resource_id);
+    if (found == NULL) {
+        return false;
+    }
+    bool described = describe_blob(found, blob);
+    pv_blob_unref(found);
+    return described;
+}
+
+void pv_context_set_fatal(struct pv_context *context, const char *why)
+{
+    pv_render_set_fatal(context->render, why);
+}
+
+bool pv_context_is_fatal(struct pv_context *context)
+{
+    return pv_render_is_fatal(context->render);
+}
+
+void pv_context_get_stats(struct pv_context *context, struct pv_context_stats *stats,
+                          uint64_t *counts)
+{
+    struct pv_render_stats render;
+    pv_render_get_stats(context->render, &render, counts);
+    struct pv_context_stats ours = {
+        .commands = render.commands,
+        .replies = render.replies,
+        .faults = render.faults,
+        .stream_bytes = render.bytes,
+        .objects_alive = render.objects_alive,
+        .objects_created = render.objects_created,
+        .device_memory_bytes = render.device_memory_bytes,
+        .rings = render.rings,
+        .fences_retired = render.fences_retired,
+    };
+    pv_params_write(stats, &ours, sizeof(ours));
+}
