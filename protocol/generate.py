@@ -117,24 +117,37 @@ class Model:
         return sorted(set(ways), key=lambda way: (way[1] is None, way[1] or "", way[2] or ""))
 
 
-def indented(text):
-    """Indents by braces, so that templates need not care."""
-    lines, depth, wrapped = [], 0, False
-    for line in text.split("\n"):
-        line = line.strip() if not line.startswith((" *", "#")) else line.rstrip()
-        if line == "" and (not lines or lines[-1] == ""):
-            continue
-        closes = line.startswith("}")
-        level = depth - 1 if closes else depth
-        if line.startswith("case ") or line.startswith("default:"):
-            level -= 1
-        pad = "" if line.startswith((" *", "#")) else "    " * max(level, 0)
-        if wrapped and not closes:
+COLUMNS = 100
+
+
+def broken(line, pad):
+    """One statement in lines of at most COLUMNS, broken behind commas where it can be."""
+    lines = []
+    while len(pad) + len(line) > COLUMNS:
+        room = COLUMNS - len(pad)
+        cut = max(line.rfind(", ", 0, room) + 1, line.rfind(" ? ", 0, room),
+                  line.rfind(" = ", 0, room) + 2 if not lines else 0)
+        if cut <= 8 or line.startswith(("#", "/*", '"')):
+            break
+        lines.append(pad + line[:cut].rstrip())
+        line = line[cut:].lstrip()
+        if len(lines) == 1:
             pad += "    "
-        lines.append((pad + line) if line else "")
+    return [*lines, pad + line]
+
+
+def indented(text):
+    """Indents by braces and breaks long lines, so that the templates need not care."""
+    lines, depth = [], 0
+    for line in text.split("\n"):
+        if not line.startswith(" *"):
+            line = line.strip()
+        if line == "" and (depth > 0 or not lines or lines[-1] == ""):
+            continue
+        level = depth - line.startswith("}") - line.startswith(("case ", "default:"))
+        comment = line.startswith((" *", "#"))
+        lines += broken(line, "" if comment or line == "" else "    " * max(level, 0))
         depth += line.count("{") - line.count("}")
-        wrapped = line.endswith((",", "(", "=")) and "{" not in line and depth > 0 and \
-            not line.startswith("{")
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -14,7 +14,7 @@ HANDLERS_MAX = 50  # by hand; a 51st is a reason to teach the generator
 SUBJECTS = [
     ("transport", 1, r"MESA$"),
     ("ray_tracing", 1, r"AccelerationStructure|RayTracing|TraceRays|Micromap|ShaderGroup"),
-    ("features", 3, r"PhysicalDevice.*Features"),
+    ("features", 5, r"PhysicalDevice.*Features"),
     ("properties", 4, r"PhysicalDevice|QueueFamily|FormatProperties"),
     ("dynamic_state", 1, r"^vkCmdSet"),
     ("command_buffer", 2, r"^vkCmd|CommandBuffer|CommandPool|MultiDraw|PushConstants"),
