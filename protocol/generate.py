@@ -73,8 +73,18 @@ class Model:
         for accepted in made.accepts:
             self._use(accepted, use)
 
-    def used_by_host(self, made, use):
-        return use in self.uses.get(made.name, ())
+    def count_structs(self):
+        """Structs and unions that the wire carries, those that dissolve into others included."""
+        seen = set(self.uses)
+        todo = [*self.used, *self.encoded]
+        while todo:
+            for member in todo.pop().members:
+                made = self.registry.type(member.type)
+                if made and made.category in ("struct", "union") and made.name not in seen and \
+                        self.closure.member_on_wire(member):
+                    seen.add(made.name)
+                    todo.append(made)
+        return len(seen)
 
     def handles(self):
         return [made for name, made in sorted(self.registry.types.items())

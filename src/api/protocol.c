@@ -1,0 +1,54 @@
+#include <pearvisor/protocol.h>
+#include <string.h>
+
+#include "host/host.h"
+#include "render/exec.h"
+
+uint32_t pv_protocol_command_count(void)
+{
+    return PV_COMMAND_COUNT;
+}
+
+void pv_protocol_command(uint32_t number, struct pv_command_info *info)
+{
+    *info = (struct pv_command_info){.number = number};
+    if (number >= PV_COMMAND_COUNT || pv_commands[number].name == NULL) {
+        return;
+    }
+    const struct pv_command *command = &pv_commands[number];
+    info->name = command->name;
+    info->handler = command->handler;
+    info->reason = command->refusal;
+    if (command->exec != NULL) {
+        info->fate = command->handler != NULL ? PV_COMMAND_HANDLED : PV_COMMAND_GENERATED;
+    } else {
+        info->fate = command->encoded ? PV_COMMAND_REFUSED : PV_COMMAND_UNENCODABLE;
+    }
+}
+
+uint32_t pv_protocol_extension_count(void)
+{
+    return pv_extension_count;
+}
+
+void pv_protocol_extension(uint32_t index, struct pv_extension_info *info)
+{
+    memset(info, 0, sizeof(*info));
+    if (index < pv_extension_count) {
+        const struct pv_extension *extension = &pv_extensions[index];
+        info->name = extension->name;
+        info->number = extension->number;
+        info->spec_version = extension->spec_version;
+        info->offered = !extension->guest_only;
+    }
+}
+
+uint32_t pv_protocol_struct_count(void)
+{
+    return PV_STRUCT_COUNT;
+}
+
+uint32_t pv_protocol_registry_version(void)
+{
+    return PV_VK_XML_VERSION;
+}
