@@ -5,9 +5,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+/* Where an arena without blocks points: also the first request may be for 0 bytes. */
+static _Alignas(PV_ARENA_ALIGNMENT) uint8_t no_block[PV_ARENA_ALIGNMENT];
+
 void pv_arena_init(struct pv_arena *arena, size_t limit_bytes)
 {
-    *arena = (struct pv_arena){.limit_bytes = limit_bytes};
+    *arena = (struct pv_arena){.cursor = no_block, .end = no_block, .limit_bytes = limit_bytes};
 }
 
 void pv_arena_finish(struct pv_arena *arena)
@@ -17,7 +20,7 @@ void pv_arena_finish(struct pv_arena *arena)
         free(arena->blocks);
         arena->blocks = older;
     }
-    *arena = (struct pv_arena){.limit_bytes = arena->limit_bytes};
+    pv_arena_init(arena, arena->limit_bytes);
 }
 
 /* Each block doubles, so that a command of n bytes costs O(log n) calls of malloc. */

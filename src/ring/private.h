@@ -23,7 +23,7 @@ struct pv_ring {
     uint32_t buffer_size;
     uint8_t *batch; /* the private copy, buffer_size bytes */
     struct pv_thread thread;
-    bool is_threaded;
+    _Atomic bool is_threaded;
 
     /* Of the thread that runs the ring. */
     PV_CACHE_ALIGNED uint32_t

@@ -1,0 +1,126 @@
+#include "base/clock.h"
+#include "check.h"
+#include "ring/wait.h"
+
+#define US PV_NS_PER_US
+#define IDLE_DELAY_NS PV_NS_PER_MS
+
+/* Runs one wait on a made-up clock, on which a spin takes 1 us and a sleep just what it asks for.
+ * Returns how long it spun; stops after `gap_ns`, or when the wait wants to be idle. */
+static uint64_t wait_through(struct pv_ring_wait *wait, uint64_t *now_ns, uint64_t gap_ns)
+{
+    uint64_t arrival_ns = *now_ns + gap_ns;
+    uint64_t spun_ns = 0;
+    pv_ring_wait_begin(wait, *now_ns);
+    while (*now_ns < arrival_ns) {
+        switch (pv_ring_wait_next(wait, *now_ns, true)) {
+        case PV_RING_WAIT_SPIN:
+        case PV_RING_WAIT_YIELD:
+            *now_ns += US;
+            spun_ns += US;
+            break;
+        case PV_RING_WAIT_SLEEP:
+            *now_ns += wait->sleep_ns;
+            break;
+        case PV_RING_WAIT_IDLE:
+            *now_ns = arrival_ns;
+            break;
+        }
+    }
+    pv_ring_wait_end(wait, *now_ns);
+    return spun_ns;
+}
+
+static void ring_wait_spins_through_gaps_that_recur(void **state)
+{
+    (void)state;
+    static const uint64_t gaps_us[] = {5, 30, 200};
+    for (size_t i = 0; i < 3; i++) {
+        struct pv_ring_wait wait;
+        uint64_t now_ns = PV_NS_PER_S;
+        pv_ring_wait_init(&wait, IDLE_DELAY_NS);
+        for (int j = 0; j < 100; j++) {
+            wait_through(&wait, &now_ns, gaps_us[i] * US);
+        }
+        assert_int_equal(wait_through(&wait, &now_ns, gaps_us[i] * US), gaps_us[i] * US);
+    }
+}
+
+static void ring_wait_spins_little_when_the_guest_comes_once_a_frame(void **state)
+{
+    (void)state;
+    struct pv_ring_wait wait;
+    uint64_t now_ns = PV_NS_PER_S;
+    uint64_t spun_ns = 0;
+    pv_ring_wait_init(&wait, IDLE_DELAY_NS);
+    for (int frame = 0; frame < 200; frame++) {
+        for (int i = 0; i < 20; i++) {
+            spun_ns += wait_through(&wait, &now_ns, 4 * US);
+        }
+        spun_ns += wait_through(&wait, &now_ns, 16 * PV_NS_PER_MS);
+    }
+    assert_true(spun_ns / 200 < 200 * US); /* of 16 ms */
+}
+
+static void ring_wait_learns_when_the_rhythm_changes(void **state)
+{
+    (void)state;
+    struct pv_ring_wait wait;
+    uint64_t now_ns = PV_NS_PER_S;
+    pv_ring_wait_init(&wait, IDLE_DELAY_NS);
+    for (int i = 0; i < 500; i++) {
+        wait_through(&wait, &now_ns, 5 * PV_NS_PER_MS);
+    }
+    assert_true(wait_through(&wait, &now_ns, 5 * PV_NS_PER_MS) <= 50 * US);
+    for (int i = 0; i < 300; i++) {
+        wait_through(&wait, &now_ns, 100 * US);
+    }
+    assert_int_equal(wait_through(&wait, &now_ns, 100 * US), 100 * US);
+}
+
+static void ring_wait_never_spins_without_a_spare_core(void **state)
+{
+    (void)state;
+    struct pv_ring_wait wait;
+    pv_ring_wait_init(&wait, IDLE_DELAY_NS);
+    pv_ring_wait_begin(&wait, 0);
+    for (uint64_t now_ns = 0; now_ns < IDLE_DELAY_NS; now_ns += 10 * US) {
+        assert_int_equal(pv_ring_wait_next(&wait, now_ns, false), PV_RING_WAIT_SLEEP);
+        assert_true(wait.sleep_ns <= 100 * US);
+    }
+}
+
+static void ring_wait_goes_idle_one_delay_after_the_last_sign_of_life(void **state)
+{
+    (void)state;
+    struct pv_ring_wait wait;
+    pv_ring_wait_init(&wait, IDLE_DELAY_NS);
+    pv_ring_wait_begin(&wait, 1000 * US);
+    assert_int_not_equal(pv_ring_wait_next(&wait, 1999 * US, true), PV_RING_WAIT_IDLE);
+    pv_ring_wait_notified(&wait, 1500 * US);
+    assert_int_not_equal(pv_ring_wait_next(&wait, 2499 * US, true), PV_RING_WAIT_IDLE);
+    assert_int_equal(pv_ring_wait_next(&wait, 2500 * US, true), PV_RING_WAIT_IDLE);
+}
+
+static void ring_wait_yields_when_its_core_was_taken_away(void **state)
+{
+    (void)state;
+    struct pv_ring_wait wait;
+    pv_ring_wait_init(&wait, IDLE_DELAY_NS);
+    pv_ring_wait_begin(&wait, 0);
+    assert_int_equal(pv_ring_wait_next(&wait, US, true), PV_RING_WAIT_SPIN);
+    assert_int_equal(pv_ring_wait_next(&wait, 101 * US, true), PV_RING_WAIT_YIELD);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ring_wait_spins_through_gaps_that_recur),
+        cmocka_unit_test(ring_wait_spins_little_when_the_guest_comes_once_a_frame),
+        cmocka_unit_test(ring_wait_learns_when_the_rhythm_changes),
+        cmocka_unit_test(ring_wait_never_spins_without_a_spare_core),
+        cmocka_unit_test(ring_wait_goes_idle_one_delay_after_the_last_sign_of_life),
+        cmocka_unit_test(ring_wait_yields_when_its_core_was_taken_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
