@@ -15,7 +15,7 @@ from wire import FULL, PARTIAL, Wire
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEADERS = ["object_types", "venus_types", "wire_args", "wire_decode", "wire_encode", "exec",
-           "host_tables", "test_guest"]
+           "host_tables", "test_guest", "wire_enums"]
 LINES_MAX = 3000
 
 
@@ -85,6 +85,18 @@ class Model:
                     seen.add(made.name)
                     todo.append(made)
         return len(seen)
+
+    def enums(self):
+        """[(name, the least value that is not negative, how many follow it without a gap, others)]"""
+        found = []
+        for name, values in sorted(self.registry.enum_values.items()):
+            if name in self.closure.names and values:
+                first = end = min(v for v in values if v >= 0)
+                while end in values:
+                    end += 1
+                rest = sorted(v for v in values if not first <= v < end)
+                found.append((name, first, end - first, rest))
+        return found
 
     def handles(self):
         return [made for name, made in sorted(self.registry.types.items())
@@ -176,7 +188,7 @@ def environment(model):
 
 def files():
     names = [f"{name}.gen.h" for name in HEADERS]
-    names += ["host_tables.gen.c", "exec_table.gen.c"]
+    names += ["host_tables.gen.c", "exec_table.gen.c", "wire_enums.gen.c"]
     for _, _, _, stem in parts():
         names += [f"wire_struct_{stem}.gen.c", f"exec_{stem}.gen.c", f"test_guest_{stem}.gen.c"]
     return names

@@ -196,6 +196,7 @@ class Registry:
         self.extensions = {}
         self.features = []  # (name, "1.0", [names])
         self.stype_values = {}
+        self.enum_values = {}  # of every enum that is no bitmask: the set of its values
         self.constants = {}
         self.header_version = None
         try:
@@ -284,27 +285,34 @@ class Registry:
             made = self.types.get(enums.get("name"))
             if made and enums.get("bitwidth") == "64":
                 made.category = "enum64"
+            if enums.get("type") == "enum":
+                self.enum_values[enums.get("name")] = set()
             for entry in enums.findall("enum"):
                 if "alias" in entry.attrib:
                     self.aliases[entry.get("name")] = entry.get("alias")
                 elif "value" in entry.attrib:
-                    self.constants[entry.get("name")] = entry.get("value")
-                if enums.get("name") == "VkStructureType" and "value" in entry.attrib:
-                    self.stype_values[entry.get("name")] = int(entry.get("value"), 0)
+                    self._add_value(enums.get("name"), entry.get("name"), entry.get("value"))
         for block in [*root.findall("feature"), *root.findall("extensions/extension")]:
             for entry in block.findall("require/enum"):
                 self._read_extending_enum(entry, block.get("number"))
+
+    def _add_value(self, enum, name, text):
+        self.constants[name] = text
+        if enum in self.enum_values:
+            self.enum_values[enum].add(int(text, 0))
+        if enum == "VkStructureType":
+            self.stype_values[name] = int(text, 0)
 
     def _read_extending_enum(self, entry, number):
         name = entry.get("name")
         if "alias" in entry.attrib:
             self.aliases[name] = entry.get("alias")
-        elif entry.get("extends") == "VkStructureType":
-            if "offset" in entry.attrib:
-                block = int(entry.get("extnumber") or number)
-                self.stype_values[name] = 1000000000 + (block - 1) * 1000 + int(entry.get("offset"))
-            elif "value" in entry.attrib:
-                self.stype_values[name] = int(entry.get("value"), 0)
+        elif entry.get("extends") and "offset" in entry.attrib:
+            block = int(entry.get("extnumber") or number)
+            value = 1000000000 + (block - 1) * 1000 + int(entry.get("offset"))
+            self._add_value(entry.get("extends"), name, entry.get("dir", "") + str(value))
+        elif entry.get("extends") and "value" in entry.attrib:
+            self._add_value(entry.get("extends"), name, entry.get("value"))
 
     def stype_value(self, name):
         value = self.stype_values.get(self.canonical(name))

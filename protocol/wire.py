@@ -58,6 +58,14 @@ class Wire:
             return made.name
         return None
 
+    def is_bool(self, member):
+        """VkBool32: what a guest sends is made 0 or 1, since drivers keep it in one bit."""
+        return member.type == "VkBool32"
+
+    def is_checked_enum(self, member):
+        """Drivers index tables with enums, so a value that no registry knows is a fault."""
+        return self.registry.canonical(member.type) in self.registry.enum_values
+
     def scalar_sizes(self, member):
         """(bytes on the wire, bytes in C)"""
         kind = self.scalar(member)
@@ -82,7 +90,7 @@ class Wire:
             if member.stars or member.dims or member.selector or ":" in member.c:
                 return None
             kind = self.scalar(member)
-            if kind == "handle":
+            if kind == "handle" or self.is_bool(member) or self.is_checked_enum(member):
                 return None
             if kind:
                 wire, size = self.scalar_sizes(member)
@@ -115,7 +123,7 @@ class Wire:
         if made.category == "struct":
             return self.is_pod(made.name)
         kind = self.scalar(member)
-        if kind in (None, "handle"):
+        if kind in (None, "handle") or self.is_bool(member) or self.is_checked_enum(member):
             return False
         wire, size = self.scalar_sizes(member)
         return wire == size or kind == "uint8_t"
@@ -229,6 +237,8 @@ class Wire:
                                type=member.type, made=self.registry.type(member.type),
                                mode=FULL, required=member.required, output=False)
         step.handle = self._handle(owner, member)
+        step.is_bool = self.is_bool(member)
+        step.checked = self.is_checked_enum(member)
         for name, value in extra.items():
             setattr(step, name, value)
         condition = SENT_IF.get((owner.name, member.name))
@@ -264,9 +274,12 @@ class Wire:
         kind = self.scalar(member)
         is_char = self.registry.type(member.type).name == "char"
         if isinstance(owner, Command):  # a pointer in C: the array lies elsewhere
+            if not self.packed(member):
+                return [self._step("array", owner, member, path, prefix, length=count, exact=None)]
             return [self._step("packed", owner, member, path, prefix, length=count, exact=None,
                                alignment=self.alignment(member))]
-        if mode == FULL and (is_char or kind not in (None, "handle")):
+        if mode == FULL and (is_char or kind not in (None, "handle")) and \
+                not self.is_checked_enum(member):
             number = self.number(count)
             element = 1 if is_char else self.scalar_sizes(member)[1]
             size = 8 + (number * element + 3) // 4 * 4
