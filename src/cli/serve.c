@@ -1,0 +1,249 @@
+/* `pearvisor serve`: sets the stage for the loop in serve_run.c. This process never loads a Vulkan
+ * driver and reads no byte of a client's. */
+
+#include "serve.h"
+
+#include "base/fd.h"
+#include "cli.h"
+#include "command.h"
+#include "isolate/environment.h"
+#include "stats.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char mesa_socket[] = "/tmp/.virgl_test";
+static const char program[] = "/proc/self/exe";
+
+/* What one run owns. */
+struct serve {
+    struct pv_serve_options options;
+    struct pv_server server;
+    struct pv_setup setup;
+    char drivers[PV_ICD_LIST_SIZE];
+    char folder[PV_SETUP_PATH_SIZE]; /* of a command's own socket; empty: none */
+    char **environment;              /* of workers */
+    sigset_t mask;                   /* before us */
+};
+
+/* Where clients connect; false when there is no telling. */
+static bool choose_path(struct serve *serve, char *path, size_t size)
+{
+    const struct pv_serve_options *options = &serve->options;
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    int length;
+    if (options->socket != NULL) {
+        length = snprintf(path, size, "%s", options->socket);
+    } else if (options->default_socket) {
+        length = snprintf(path, size, "%s", mesa_socket);
+    } else if (serve->folder[0] != '\0') {
+        length = snprintf(path, size, "%s/socket", serve->folder);
+    } else if (runtime != NULL && runtime[0] == '/') {
+        length = snprintf(path, size, "%s/pearvisor.sock", runtime);
+    } else {
+        fprintf(stderr, "pearvisor serve: XDG_RUNTIME_DIR is not set; say --socket PATH\n");
+        return false;
+    }
+    return length > 0 && (size_t)length < size;
+}
+
+/* A folder of our own for the socket of a command: nobody else finds it, and it goes with us. */
+static bool create_folder(struct serve *serve)
+{
+    if (serve->options.command == NULL || serve->options.socket != NULL ||
+        serve->options.default_socket) {
+        return true;
+    }
+    const char *parents[] = {getenv("XDG_RUNTIME_DIR"), "/tmp"};
+    for (size_t i = 0; i < 2; i++) {
+        if (parents[i] == NULL || parents[i][0] != '/') {
+            continue;
+        }
+        snprintf(serve->folder, sizeof(serve->folder), "%s/pearvisor-XXXXXX", parents[i]);
+        if (mkdtemp(serve->folder) != NULL) {
+            return true;
+        }
+    }
+    fprintf(stderr, "pearvisor serve: cannot create a folder for the socket: %s\n",
+            strerror(errno));
+    serve->folder[0] = '\0';
+    return false;
+}
+
+/* Where drivers keep compiled shaders: apart from the user's other programs', since what workers
+ * write there is as trustworthy as their guests. */
+static void choose_cache(struct pv_setup *setup)
+{
+    const char *cache = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    char parent[PV_SETUP_PATH_SIZE - 16];
+    if (cache != NULL && cache[0] == '/') {
+        snprintf(parent, sizeof(parent), "%s", cache);
+    } else if (home != NULL && home[0] == '/') {
+        snprintf(parent, sizeof(parent), "%s/.cache", home);
+    } else {
+        return;
+    }
+    (void)mkdir(parent, S_IRWXU);
+    snprintf(setup->cache_directory, sizeof(setup->cache_directory), "%s/pearvisor", parent);
+    if (mkdir(setup->cache_directory, S_IRWXU) != 0 && errno != EEXIST) {
+        setup->cache_directory[0] = '\0';
+    }
+}
+
+static void add_read_path(struct pv_setup *setup, const char *path, size_t length)
+{
+    if (length < PV_SETUP_PATH_SIZE && setup->read_path_count < PV_SETUP_READ_PATHS_MAX) {
+        memcpy(setup->read_paths[setup->read_path_count], path, length);
+        setup->read_paths[setup->read_path_count][length] = '\0';
+        setup->read_path_count++;
+    }
+}
+
+/* Drivers outside of the system's folders are opened to the sandbox, manifest and library. */
+static void add_driver_paths(struct pv_setup *setup, const char *drivers)
+{
+    while (*drivers != '\0') {
+        size_t length = strcspn(drivers, ":");
+        char manifest[PV_ICD_PATH_SIZE], folder[PV_ICD_PATH_SIZE];
+        snprintf(manifest, sizeof(manifest), "%.*s", (int)length, drivers);
+        const char *slash = strrchr(manifest, '/');
+        if (slash != NULL && strncmp(manifest, "/usr/", 5) != 0) {
+            add_read_path(setup, manifest, (size_t)(slash - manifest));
+        }
+        if (pv_icd_library_folder(manifest, folder) && strncmp(folder, "/usr/", 5) != 0) {
+            add_read_path(setup, folder, strlen(folder));
+        }
+        drivers += length + (drivers[length] == ':' ? 1 : 0);
+    }
+}
+
+static bool prepare_setup(struct serve *serve)
+{
+    const struct pv_serve_options *options = &serve->options;
+    struct pv_setup *setup = &serve->setup;
+    setup->log_level = serve->server.log.level;
+    if (options->gpu != NULL) {
+        snprintf(setup->gpu, sizeof(setup->gpu), "%s", options->gpu);
+    }
+    if (options->driver != NULL) {
+        snprintf(serve->drivers, sizeof(serve->drivers), "%s", options->driver);
+        /* Naming it is asking for it. */
+        setup->allow_venus = pv_icd_is_venus(options->driver);
+    } else if (!pv_icd_find_host_drivers(serve->drivers)) {
+        fprintf(stderr, "pearvisor serve: no Vulkan driver is installed; see `pearvisor doctor`\n");
+        return false;
+    }
+    choose_cache(setup);
+    add_driver_paths(setup, serve->drivers);
+    struct pv_environment_params environment = {
+        .driver_files = serve->drivers,
+        .cache_directory = setup->cache_directory[0] != '\0' ? setup->cache_directory : NULL,
+    };
+    return pv_environment_create(&environment, &serve->environment) == PV_OK;
+}
+
+static void on_client_finished(void *user, const struct pv_client_stats *stats,
+                               const uint64_t *counts, size_t count)
+{
+    struct serve *serve = user;
+    pv_log_info(&serve->server.log, "%s has gone: %llu commands, %llu replies", stats->name,
+                (unsigned long long)stats->commands, (unsigned long long)stats->replies);
+    const char *path = serve->options.stats_json;
+    if (path != NULL && !pv_stats_append(path, stats, counts, count)) {
+        pv_log_error(&serve->server.log, "%s: cannot be written", path);
+    }
+}
+
+static bool start_workers(struct serve *serve)
+{
+    struct pv_workers_params params = {
+        .log = &serve->server.log,
+        .program = program,
+        .environment = serve->environment,
+        .setup = &serve->setup,
+        .client_limit = serve->options.client_limit,
+        .client_finished = on_client_finished,
+        .user = serve,
+    };
+    return pv_workers_create(&params, &serve->server.workers) == PV_OK;
+}
+
+/* Signals become readable, so that the one loop hears of all there is. */
+static bool catch_signals(struct serve *serve)
+{
+    sigset_t caught;
+    sigemptyset(&caught);
+    sigaddset(&caught, SIGTERM);
+    sigaddset(&caught, SIGINT);
+    sigaddset(&caught, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    sigprocmask(SIG_BLOCK, &caught, &serve->mask);
+    serve->server.signals = signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK);
+    return serve->server.signals >= 0;
+}
+
+static int print_environment(const char *path)
+{
+    char **variables = pv_guest_variables(path);
+    if (variables == NULL) {
+        return 1;
+    }
+    for (size_t i = 0; i < PV_GUEST_VARIABLES; i++) {
+        size_t name = strcspn(variables[i], "=") + 1;
+        printf("export %.*s'%s'\n", (int)name, variables[i], variables[i] + name);
+    }
+    pv_guest_variables_free(variables);
+    return 0;
+}
+
+static int serve_all(struct serve *serve)
+{
+    char path[PV_SETUP_PATH_SIZE + 16];
+    if (!create_folder(serve) || !choose_path(serve, path, sizeof(path))) {
+        return 1;
+    }
+    if (serve->options.print_env) {
+        return print_environment(path);
+    }
+    if (!prepare_setup(serve) || !catch_signals(serve) ||
+        !pv_listener_open(&serve->server.listener, path) || !start_workers(serve)) {
+        return 1;
+    }
+    return pv_serve_run(&serve->server, &serve->mask);
+}
+
+int pv_serve_main(int argc, char **argv)
+{
+    struct serve *serve = calloc(1, sizeof(*serve));
+    if (serve == NULL) {
+        return 1;
+    }
+    serve->server.listener.fd = serve->server.signals = -1;
+    serve->server.options = &serve->options;
+    int status = pv_serve_parse(&serve->options, argc, argv);
+    if (status < 0) {
+        /* A command's own output is what its user wants to see. */
+        enum pv_log_level level = serve->options.command != NULL ? PV_LOG_WARN : PV_LOG_INFO;
+        if (serve->options.has_log_level) {
+            level = serve->options.log_level;
+        }
+        serve->server.log = pv_log_stderr(level);
+        status = serve_all(serve);
+    }
+    pv_workers_destroy(serve->server.workers);
+    pv_listener_close(&serve->server.listener);
+    if (serve->folder[0] != '\0') {
+        (void)rmdir(serve->folder);
+    }
+    pv_fd_close(&serve->server.signals);
+    pv_environment_destroy(serve->environment);
+    free(serve->options.driver);
+    free(serve);
+    return status;
+}

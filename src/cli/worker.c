@@ -1,0 +1,193 @@
+/* `pearvisor worker`: the process that serves one client. Started by `serve` alone, with its
+ * control socket as descriptor 3 and an environment made from nothing. */
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "cli.h"
+#include "front/vtest/vtest.h"
+#include "isolate/messages.h"
+#include "isolate/sandbox.h"
+
+#include <pearvisor/pearvisor.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+enum { CONTROL_FD = 3 };
+
+struct worker {
+    struct pv_log log;
+    struct pv_setup setup;
+    uint8_t *buffer; /* of PV_MESSAGE_SIZE_MAX */
+    uint8_t *plans;  /* NULL: the probe has failed */
+    size_t plans_size;
+    struct pv_sandbox_report sandbox;
+    struct pv_renderer *renderer; /* NULL: there is no usable driver */
+};
+
+static bool receive_setup(struct worker *worker)
+{
+    struct pv_message message;
+    if (pv_message_receive(CONTROL_FD, false, true, worker->buffer, &message) != PV_OK ||
+        message.type != PV_MESSAGE_SETUP) {
+        return false;
+    }
+    memcpy(&worker->setup, message.payload, sizeof(worker->setup));
+    worker->log = pv_log_stderr((enum pv_log_level)worker->setup.log_level);
+    worker->plans_size = message.size - sizeof(worker->setup);
+    if (worker->plans_size != 0) {
+        worker->plans = malloc(worker->plans_size);
+        if (worker->plans == NULL) {
+            return false;
+        }
+        memcpy(worker->plans, message.payload + sizeof(worker->setup), worker->plans_size);
+    }
+    return true;
+}
+
+static bool confine_files(struct worker *worker)
+{
+    const struct pv_setup *setup = &worker->setup;
+    const char *read_paths[PV_SETUP_READ_PATHS_MAX];
+    for (uint32_t i = 0; i < setup->read_path_count; i++) {
+        read_paths[i] = setup->read_paths[i];
+    }
+    struct pv_sandbox_params params = {
+        .log = &worker->log,
+        .cache_directory = setup->cache_directory[0] != '\0' ? setup->cache_directory : NULL,
+        .read_paths = read_paths,
+        .read_path_count = setup->read_path_count,
+    };
+    return pv_sandbox_confine_files(&params, &worker->sandbox) == PV_OK;
+}
+
+static struct pv_renderer_params renderer_params(const struct worker *worker)
+{
+    return (struct pv_renderer_params){
+        .struct_size = sizeof(struct pv_renderer_params),
+        .gpu = worker->setup.gpu[0] != '\0' ? worker->setup.gpu : NULL,
+        .allow_venus = worker->setup.allow_venus != 0,
+        .memory_plans = worker->plans,
+        .memory_plans_size = worker->plans_size,
+        .log = worker->log.write,
+        .log_user = worker->log.user,
+        .log_level = worker->log.level,
+    };
+}
+
+static int probe(struct worker *worker)
+{
+    struct pv_renderer_params params = renderer_params(worker);
+    size_t size = pv_renderer_probe_size();
+    uint8_t *plans = calloc(1, size);
+    if (plans == NULL || pv_renderer_probe(&params, plans) != PV_OK) {
+        size = 0;
+    }
+    enum pv_result result =
+        pv_message_send(CONTROL_FD, PV_MESSAGE_PROBED, plans, size, NULL, 0, -1);
+    /* Whatever the driver has left in this process ends with it. */
+    _exit(result == PV_OK ? 0 : 1);
+}
+
+/* Without a driver that works the worker serves all the same: it tells its client so. */
+static void load_driver(struct worker *worker)
+{
+    struct pv_renderer_params params = renderer_params(worker);
+    if (worker->plans == NULL || pv_renderer_create(&params, &worker->renderer) != PV_OK) {
+        worker->renderer = NULL;
+        return;
+    }
+    if (pv_renderer_warm_up(worker->renderer) != PV_OK) {
+        pv_renderer_destroy(worker->renderer);
+        worker->renderer = NULL;
+    }
+}
+
+static bool report_ready(const struct worker *worker)
+{
+    struct pv_ready ready = {
+        .sandbox = worker->sandbox,
+        .has_renderer = worker->renderer != NULL,
+    };
+    return pv_message_send(CONTROL_FD, PV_MESSAGE_READY, &ready, sizeof(ready), NULL, 0, -1) ==
+           PV_OK;
+}
+
+static void on_ring_created(void *user, int taken_fd, uint64_t status_offset)
+{
+    (void)user;
+    struct pv_ring_word word = {.status_offset = status_offset};
+    if (taken_fd >= 0) {
+        (void)!pv_message_send(CONTROL_FD, PV_MESSAGE_RING, &word, sizeof(word), NULL, 0, taken_fd);
+        pv_fd_close(&taken_fd);
+    }
+}
+
+/* The end of this process: what the guest has left is the kernel's to tidy up, which is quick and
+ * cannot hang in a driver. */
+static void on_finished(void *user, const char *client_name, const struct pv_context_stats *stats,
+                        const uint64_t *counts)
+{
+    (void)user;
+    struct pv_client_stats message = {
+        .commands = stats->commands,
+        .replies = stats->replies,
+        .faults = stats->faults,
+        .objects_created = stats->objects_created,
+        .fences_retired = stats->fences_retired,
+    };
+    snprintf(message.name, sizeof(message.name), "%s", client_name);
+    enum pv_result result = pv_message_send(CONTROL_FD, PV_MESSAGE_STATS, &message, sizeof(message),
+                                            counts, pv_command_count() * sizeof(*counts), -1);
+    _exit(result == PV_OK ? 0 : 1);
+}
+
+static int serve_client(struct worker *worker)
+{
+    struct pv_message message;
+    if (pv_message_receive(CONTROL_FD, false, true, worker->buffer, &message) != PV_OK ||
+        message.type != PV_MESSAGE_CLIENT) {
+        return 0; /* the parent has gone, or wants no more of us */
+    }
+    struct pv_client client;
+    memcpy(&client, message.payload, sizeof(client));
+    struct pv_vtest_params params = {
+        .renderer = worker->renderer,
+        .log = &worker->log,
+        .context_id = client.context_id,
+        .ring_created = on_ring_created,
+        .finished = on_finished,
+    };
+    pv_vtest_serve(message.fd, &params);
+    return 1;
+}
+
+int pv_worker_main(int argc, char **argv)
+{
+    (void)argv;
+    struct worker worker = {.log = pv_log_stderr(PV_LOG_ERROR)};
+    signal(SIGPIPE, SIG_IGN);
+    /* Never outlive the parent: nobody would know of this process any more. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    worker.buffer = malloc(PV_MESSAGE_SIZE_MAX);
+    if (argc != 1 || worker.buffer == NULL || !receive_setup(&worker)) {
+        fprintf(stderr, "pearvisor worker: only `pearvisor serve` can start it\n");
+        return 2;
+    }
+    if (!confine_files(&worker)) {
+        return 1;
+    }
+    if (worker.setup.probe != 0) {
+        return probe(&worker);
+    }
+    load_driver(&worker);
+    if (pv_sandbox_confine_calls(&worker.log, &worker.sandbox) != PV_OK || !report_ready(&worker)) {
+        _exit(1);
+    }
+    int status = serve_client(&worker);
+    /* Not exit(): a driver's tidying up belongs to no one. */
+    _exit(status);
+}

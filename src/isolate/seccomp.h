@@ -1,0 +1,12 @@
+#ifndef PV_ISOLATE_SECCOMP_H
+#define PV_ISOLATE_SECCOMP_H
+
+#include "base/attributes.h"
+#include "base/log.h"
+#include "base/result.h"
+
+/* Filters the system calls of every thread of this process from now on. PV_UNSUPPORTED on a kernel
+ * without seccomp. */
+PV_NODISCARD enum pv_result pv_seccomp_enter(const struct pv_log *log);
+
+#endif

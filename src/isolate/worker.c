@@ -1,0 +1,198 @@
+#include "isolate/worker.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    CONTROL_FD = 3, /* in the worker */
+    RING_STATUS_FATAL = 2,
+};
+
+/* The worker's descriptors: nothing of ours but its control socket and our stderr. */
+static int prepare_descriptors(posix_spawn_file_actions_t *actions, int control)
+{
+    int error = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+    if (error == 0) {
+        error = posix_spawn_file_actions_adddup2(actions, 2, 1);
+    }
+    if (error == 0) {
+        error = posix_spawn_file_actions_adddup2(actions, control, CONTROL_FD);
+    }
+    if (error == 0) {
+        error = posix_spawn_file_actions_addclosefrom_np(actions, CONTROL_FD + 1);
+    }
+    return error;
+}
+
+/* Signals as a fresh program has them, and a session of its own: a terminal's Ctrl-C is for us to
+ * handle, not for all of us at once. */
+static int prepare_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(attributes, &none);
+    posix_spawnattr_setsigdefault(attributes, &all);
+    return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                                    POSIX_SPAWN_SETSID);
+}
+
+static int spawn(const char *program, char *const *environment, int control, pid_t *pid)
+{
+    char name[] = "pearvisor", subcommand[] = "worker";
+    char *const arguments[] = {name, subcommand, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error != 0) {
+        return error;
+    }
+    error = posix_spawnattr_init(&attributes);
+    if (error == 0) {
+        error = prepare_descriptors(&actions, control);
+        if (error == 0) {
+            error = prepare_attributes(&attributes);
+        }
+        if (error == 0) {
+            error = posix_spawn(pid, program, &actions, &attributes, arguments, environment);
+        }
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+/* A packet socket pair, with room for the largest message. */
+static bool create_control(int ends[2])
+{
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0;
+}
+
+static enum pv_result start(struct pv_worker *worker, const char *program, char *const *environment)
+{
+    int ends[2];
+    if (!create_control(ends)) {
+        return PV_HOST_FAILED;
+    }
+    worker->control = ends[0];
+    int error = spawn(program, environment, ends[1], &worker->pid);
+    close(ends[1]);
+    if (error != 0) {
+        errno = error;
+        worker->pid = 0;
+        return PV_HOST_FAILED;
+    }
+    worker->process = (int)syscall(SYS_pidfd_open, worker->pid, 0);
+    return worker->process >= 0 ? PV_OK : PV_HOST_FAILED;
+}
+
+enum pv_result pv_worker_spawn(const char *program, char *const *environment,
+                               const struct pv_setup *setup, const void *plans, size_t plans_size,
+                               const struct pv_log *log, struct pv_worker **worker)
+{
+    struct pv_worker *made = calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return PV_NO_MEMORY;
+    }
+    made->process = made->control = made->client = -1;
+    made->is_probe = setup->probe != 0;
+    enum pv_result result = start(made, program, environment);
+    if (result == PV_OK) {
+        result = pv_message_send(made->control, PV_MESSAGE_SETUP, setup, sizeof(*setup), plans,
+                                 plans_size, -1);
+    }
+    if (result != PV_OK) {
+        pv_log_error(log, "cannot start a worker: %s", strerror(errno));
+        pv_worker_destroy(made);
+        return result;
+    }
+    *worker = made;
+    return PV_OK;
+}
+
+void pv_worker_kill(struct pv_worker *worker)
+{
+    if (worker->pid > 0 && !worker->has_ended) {
+        /* The process is our child and not waited for: its number cannot have been reused. */
+        kill(worker->pid, SIGKILL);
+    }
+}
+
+bool pv_worker_reap(struct pv_worker *worker, char how[64])
+{
+    int status;
+    if (worker->has_ended || waitpid(worker->pid, &status, WNOHANG) != worker->pid) {
+        return false;
+    }
+    worker->has_ended = true;
+    if (WIFSIGNALED(status)) {
+        snprintf(how, 64, "was killed by signal %d", WTERMSIG(status));
+    } else {
+        snprintf(how, 64, "ended with status %d", WEXITSTATUS(status));
+    }
+    return true;
+}
+
+void pv_worker_destroy(struct pv_worker *worker)
+{
+    if (worker == NULL) {
+        return;
+    }
+    if (worker->pid > 0 && !worker->has_ended) {
+        pv_worker_kill(worker);
+        (void)waitpid(worker->pid, NULL, 0);
+    }
+    for (uint32_t i = 0; i < worker->ring_count; i++) {
+        close(worker->rings[i].memory);
+    }
+    pv_fd_close(&worker->process);
+    pv_fd_close(&worker->control);
+    pv_fd_close(&worker->client);
+    free(worker);
+}
+
+/* The worker may be the guest's by now. What it hands us must be a memory file that cannot shrink,
+ * or a later write could block or extend something else. */
+static bool is_sealed_memory(int fd, uint64_t end)
+{
+    struct stat status;
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && fstat(fd, &status) == 0 &&
+           S_ISREG(status.st_mode) && status.st_size > 0 && end <= (uint64_t)status.st_size;
+}
+
+void pv_worker_add_ring(struct pv_worker *worker, int taken_memory, uint64_t status_offset)
+{
+    const uint64_t word_size = sizeof(uint32_t);
+    if (worker->ring_count >= PV_WORKER_RINGS_MAX || status_offset > INT64_MAX ||
+        !is_sealed_memory(taken_memory, status_offset + word_size)) {
+        pv_fd_close(&taken_memory);
+        return;
+    }
+    worker->rings[worker->ring_count].memory = taken_memory;
+    worker->rings[worker->ring_count].status_offset = status_offset;
+    worker->ring_count++;
+}
+
+void pv_worker_raise_fatal(struct pv_worker *worker)
+{
+    /* Written through the file, not a mapping: nothing that it does can fault here. The worker is
+     * dead, so there is nobody else whose bits a plain store could take away. */
+    const uint32_t fatal = RING_STATUS_FATAL;
+    for (uint32_t i = 0; i < worker->ring_count; i++) {
+        (void)!pwrite(worker->rings[i].memory, &fatal, sizeof(fatal),
+                      (off_t)worker->rings[i].status_offset);
+    }
+}

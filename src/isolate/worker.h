@@ -1,0 +1,53 @@
+#ifndef PV_ISOLATE_WORKER_H
+#define PV_ISOLATE_WORKER_H
+
+#include "base/attributes.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "isolate/messages.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The parent's side of one worker process. Inside of isolate/: see workers.h. */
+
+/* Clients look at their first ring when they ask whether we are alive; each costs a descriptor. */
+enum { PV_WORKER_RINGS_MAX = 4 };
+
+struct pv_worker {
+    struct pv_worker *next;
+    pid_t pid;
+    int process; /* pidfd: readable when it has ended */
+    int control; /* our end of the socket pair */
+    int client;  /* a duplicate of its client's socket, to see it hang up; -1: none yet */
+    bool is_probe;
+    bool is_ready;
+    bool client_is_gone;
+    bool has_ended;            /* waited for */
+    uint64_t kill_deadline_ns; /* 0: none */
+    struct {
+        int memory; /* whose pages hold the status word */
+        uint64_t status_offset;
+    } rings[PV_WORKER_RINGS_MAX];
+    uint32_t ring_count;
+};
+
+/* Starts `program worker` with `environment` and hands it its set-up. */
+PV_NODISCARD enum pv_result pv_worker_spawn(const char *program, char *const *environment,
+                                            const struct pv_setup *setup, const void *plans,
+                                            size_t plans_size, const struct pv_log *log,
+                                            struct pv_worker **worker);
+/* Ends it if it has not ended, waits for it, and forgets it. NULL is accepted. */
+void pv_worker_destroy(struct pv_worker *worker);
+
+/* Keeps a ring's word; takes the descriptor. Refused if it is not sealed memory. */
+void pv_worker_add_ring(struct pv_worker *worker, int taken_memory, uint64_t status_offset);
+/* Sets FATAL in every ring, for a client that would else wait for a worker that is no more. */
+void pv_worker_raise_fatal(struct pv_worker *worker);
+
+void pv_worker_kill(struct pv_worker *worker);
+/* If it has ended: waits for it and describes how ("killed by signal 9"). */
+PV_NODISCARD bool pv_worker_reap(struct pv_worker *worker, char how[64]);
+
+#endif

@@ -1,0 +1,384 @@
+#include "isolate/workers.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "isolate/worker.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { EVENTS_MAX = 32, BACKOFF_SHIFT_MAX = 6 };
+
+/* How long a worker may take to leave after its client has. */
+static const uint64_t leave_timeout_ns = 500 * PV_NS_PER_MS;
+/* How long the probe may take; a driver that hangs must not keep us from saying so. */
+static const uint64_t probe_timeout_ns = 60 * PV_NS_PER_S;
+/* After a spare worker has died while it loaded the driver; doubled each time. */
+static const uint64_t respawn_delay_ns = PV_NS_PER_S;
+
+struct pv_workers {
+    struct pv_workers_params params;
+    struct pv_setup setup;
+    int epoll;
+    struct pv_worker *list;
+    uint8_t *plans; /* what the probe has said */
+    size_t plans_size;
+    bool is_probed;
+    uint32_t next_context_id;
+    uint32_t failure_count;    /* of spare workers, in a row */
+    uint64_t respawn_after_ns; /* 0: at once */
+    uint8_t *buffer;           /* for one message */
+};
+
+static bool watch(struct pv_workers *workers, int fd, uint32_t events, struct pv_worker *worker)
+{
+    struct epoll_event event = {.events = events, .data.ptr = worker};
+    return epoll_ctl(workers->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+/* Starts a worker and watches it. */
+static bool start_worker(struct pv_workers *workers, bool probe)
+{
+    struct pv_worker *worker;
+    workers->setup.probe = probe;
+    if (pv_worker_spawn(workers->params.program, workers->params.environment, &workers->setup,
+                        workers->plans, workers->plans_size, workers->params.log,
+                        &worker) != PV_OK) {
+        return false;
+    }
+    if (!watch(workers, worker->control, EPOLLIN, worker) ||
+        !watch(workers, worker->process, EPOLLIN, worker)) {
+        pv_worker_destroy(worker);
+        return false;
+    }
+    if (probe) {
+        worker->kill_deadline_ns = pv_clock_now_ns() + probe_timeout_ns;
+    }
+    worker->next = workers->list;
+    workers->list = worker;
+    return true;
+}
+
+/* The worker that waits for the next client; NULL when there is none. */
+static struct pv_worker *find_spare(const struct pv_workers *workers)
+{
+    struct pv_worker *found = NULL;
+    for (struct pv_worker *worker = workers->list; worker != NULL; worker = worker->next) {
+        if (worker->client < 0 && !worker->client_is_gone && !worker->is_probe &&
+            (found == NULL || worker->is_ready)) {
+            found = worker;
+        }
+    }
+    return found;
+}
+
+static void count_failure(struct pv_workers *workers)
+{
+    uint32_t shift = workers->failure_count;
+    if (shift > BACKOFF_SHIFT_MAX) {
+        shift = BACKOFF_SHIFT_MAX;
+    }
+    workers->failure_count++;
+    workers->respawn_after_ns = pv_clock_now_ns() + (respawn_delay_ns << shift);
+}
+
+/* One spare is enough: it is replaced the moment it is used. */
+static void keep_spare(struct pv_workers *workers)
+{
+    if (pv_clock_now_ns() < workers->respawn_after_ns) {
+        return;
+    }
+    workers->respawn_after_ns = 0;
+    if (workers->is_probed && find_spare(workers) == NULL &&
+        pv_workers_client_count(workers) < workers->params.client_limit &&
+        !start_worker(workers, false)) {
+        count_failure(workers);
+    }
+}
+
+enum pv_result pv_workers_create(const struct pv_workers_params *params,
+                                 struct pv_workers **workers)
+{
+    struct pv_workers *made = calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return PV_NO_MEMORY;
+    }
+    made->params = *params;
+    made->setup = *params->setup;
+    made->buffer = malloc(PV_MESSAGE_SIZE_MAX);
+    made->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (made->buffer == NULL || made->epoll < 0 || !start_worker(made, true)) {
+        pv_workers_destroy(made);
+        return PV_HOST_FAILED;
+    }
+    *workers = made;
+    return PV_OK;
+}
+
+void pv_workers_destroy(struct pv_workers *workers)
+{
+    if (workers == NULL) {
+        return;
+    }
+    for (struct pv_worker *worker = workers->list; worker != NULL; worker = worker->next) {
+        pv_worker_kill(worker);
+    }
+    while (workers->list != NULL) {
+        struct pv_worker *worker = workers->list;
+        workers->list = worker->next;
+        char how[64];
+        while (!worker->has_ended && !pv_worker_reap(worker, how)) {
+            pv_clock_sleep_ns(PV_NS_PER_MS);
+        }
+        pv_worker_raise_fatal(worker);
+        pv_worker_destroy(worker);
+    }
+    pv_fd_close(&workers->epoll);
+    free(workers->plans);
+    free(workers->buffer);
+    free(workers);
+}
+
+int pv_workers_poll_fd(const struct pv_workers *workers)
+{
+    return workers->epoll;
+}
+
+/* The earliest moment at which something is due; 0: none. */
+static uint64_t next_deadline(const struct pv_workers *workers)
+{
+    uint64_t first = workers->respawn_after_ns;
+    for (const struct pv_worker *worker = workers->list; worker != NULL; worker = worker->next) {
+        uint64_t deadline = worker->kill_deadline_ns;
+        if (deadline != 0 && (first == 0 || deadline < first)) {
+            first = deadline;
+        }
+    }
+    return first;
+}
+
+int pv_workers_timeout_ms(const struct pv_workers *workers)
+{
+    uint64_t deadline = next_deadline(workers);
+    if (deadline == 0) {
+        return -1;
+    }
+    uint64_t now = pv_clock_now_ns();
+    return deadline <= now ? 0 : (int)((deadline - now) / PV_NS_PER_MS + 1);
+}
+
+static void on_ready(struct pv_workers *workers, struct pv_worker *worker,
+                     const struct pv_message *message)
+{
+    struct pv_ready ready;
+    memcpy(&ready, message->payload, sizeof(ready));
+    if (!worker->is_ready && workers->failure_count == 0) {
+        pv_log_debug(workers->params.log, "worker %d is ready: Landlock %s, seccomp %s",
+                     (int)worker->pid, ready.sandbox.files_confined != 0 ? "on" : "missing",
+                     ready.sandbox.calls_confined != 0 ? "on" : "missing");
+    }
+    worker->is_ready = true;
+    workers->failure_count = 0;
+}
+
+static void end_probe(struct pv_workers *workers, const uint8_t *plans, size_t size)
+{
+    if (workers->is_probed) {
+        return;
+    }
+    workers->plans = size != 0 ? malloc(size) : NULL;
+    workers->plans_size = workers->plans != NULL ? size : 0;
+    if (workers->plans != NULL) {
+        memcpy(workers->plans, plans, size);
+    }
+    workers->is_probed = true;
+    if (workers->params.probed != NULL) {
+        workers->params.probed(workers->params.user, workers->plans, workers->plans_size);
+    }
+}
+
+static void on_stats(struct pv_workers *workers, const struct pv_message *message)
+{
+    struct pv_client_stats stats;
+    memcpy(&stats, message->payload, sizeof(stats));
+    stats.name[sizeof(stats.name) - 1] = '\0';
+    size_t count = (message->size - sizeof(stats)) / sizeof(uint64_t);
+    uint64_t *counts = calloc(count + 1, sizeof(*counts));
+    if (counts != NULL && workers->params.client_finished != NULL) {
+        memcpy(counts, message->payload + sizeof(stats), count * sizeof(*counts));
+        workers->params.client_finished(workers->params.user, &stats, counts, count);
+    }
+    free(counts);
+}
+
+static void on_message(struct pv_workers *workers, struct pv_worker *worker,
+                       const struct pv_message *message)
+{
+    switch (message->type) {
+    case PV_MESSAGE_READY:
+        on_ready(workers, worker, message);
+        break;
+    case PV_MESSAGE_PROBED:
+        if (worker->is_probe) {
+            end_probe(workers, message->payload, message->size);
+        }
+        break;
+    case PV_MESSAGE_RING: {
+        struct pv_ring_word word;
+        memcpy(&word, message->payload, sizeof(word));
+        pv_worker_add_ring(worker, message->fd, word.status_offset);
+        break;
+    }
+    case PV_MESSAGE_STATS:
+        on_stats(workers, message);
+        break;
+    default: /* the table lets nothing else through */
+        break;
+    }
+}
+
+/* Reads what the worker has said so far. */
+static void read_messages(struct pv_workers *workers, struct pv_worker *worker)
+{
+    while (worker->control >= 0) {
+        struct pv_message message;
+        enum pv_result result =
+            pv_message_receive(worker->control, true, false, workers->buffer, &message);
+        if (result == PV_GUEST_FAULT) {
+            pv_log_error(workers->params.log, "worker %d said something impossible",
+                         (int)worker->pid);
+            pv_worker_kill(worker);
+        }
+        if (result != PV_OK) {
+            /* Its end is told by the process, not by this socket. */
+            pv_fd_close(&worker->control);
+        } else if (message.type == 0) {
+            return;
+        } else {
+            on_message(workers, worker, &message);
+        }
+    }
+}
+
+static void unlink_worker(struct pv_workers *workers, struct pv_worker *worker)
+{
+    struct pv_worker **link = &workers->list;
+    while (*link != worker) {
+        link = &(*link)->next;
+    }
+    *link = worker->next;
+}
+
+/* The process has ended: so has its client, and it must hear of it. */
+static void on_end(struct pv_workers *workers, struct pv_worker *worker, const char *how)
+{
+    read_messages(workers, worker);
+    if (worker->is_probe) {
+        if (!workers->is_probed) {
+            pv_log_error(workers->params.log, "the probe %s: no GPU can be offered", how);
+        }
+        end_probe(workers, NULL, 0);
+    } else if (worker->client >= 0 && !worker->client_is_gone) {
+        pv_log_error(workers->params.log, "worker %d %s; its client loses its device",
+                     (int)worker->pid, how);
+        pv_worker_raise_fatal(worker);
+    } else if (!worker->client_is_gone) {
+        pv_log_error(workers->params.log, "spare worker %d %s", (int)worker->pid, how);
+        count_failure(workers);
+    }
+    unlink_worker(workers, worker);
+    pv_worker_destroy(worker);
+}
+
+static bool has_hung_up(int client)
+{
+    struct pollfd state = {.fd = client, .events = POLLRDHUP};
+    return poll(&state, 1, 0) > 0;
+}
+
+/* Looks at everything that concerns a worker; true when it is no more. */
+static bool look_after(struct pv_workers *workers, struct pv_worker *worker, uint64_t now_ns)
+{
+    read_messages(workers, worker);
+    if (worker->client >= 0 && !worker->client_is_gone && has_hung_up(worker->client)) {
+        worker->client_is_gone = true;
+        worker->kill_deadline_ns = now_ns + leave_timeout_ns;
+        /* Nothing more to be learned from it, and it would stay readable. */
+        pv_fd_close(&worker->client);
+    }
+    if (worker->kill_deadline_ns != 0 && now_ns >= worker->kill_deadline_ns) {
+        worker->kill_deadline_ns = 0;
+        pv_log_info(workers->params.log, "worker %d did not leave in time", (int)worker->pid);
+        pv_worker_kill(worker);
+    }
+    char how[64];
+    if (!pv_worker_reap(worker, how)) {
+        return false;
+    }
+    on_end(workers, worker, how);
+    return true;
+}
+
+void pv_workers_dispatch(struct pv_workers *workers)
+{
+    /* Which event it was does not matter: there are few workers, and looking costs little. */
+    struct epoll_event events[EVENTS_MAX];
+    (void)epoll_wait(workers->epoll, events, EVENTS_MAX, 0);
+    uint64_t now_ns = pv_clock_now_ns();
+    struct pv_worker *worker = workers->list;
+    while (worker != NULL) {
+        struct pv_worker *next = worker->next;
+        (void)look_after(workers, worker, now_ns);
+        worker = next;
+    }
+    keep_spare(workers);
+}
+
+bool pv_workers_has_room(const struct pv_workers *workers)
+{
+    return workers->is_probed && pv_workers_client_count(workers) < workers->params.client_limit &&
+           find_spare(workers) != NULL;
+}
+
+void pv_workers_serve(struct pv_workers *workers, int taken_client)
+{
+    struct pv_worker *worker = find_spare(workers);
+    struct pv_client client = {.context_id = ++workers->next_context_id};
+    worker->client = taken_client;
+    if (pv_message_send(worker->control, PV_MESSAGE_CLIENT, &client, sizeof(client), NULL, 0,
+                        taken_client) != PV_OK ||
+        !watch(workers, taken_client, EPOLLRDHUP, worker)) {
+        pv_worker_kill(worker);
+    }
+    keep_spare(workers);
+}
+
+uint32_t pv_workers_client_count(const struct pv_workers *workers)
+{
+    uint32_t count = 0;
+    for (const struct pv_worker *worker = workers->list; worker != NULL; worker = worker->next) {
+        count += worker->client >= 0 ? 1 : 0;
+    }
+    return count;
+}
+
+uint32_t pv_workers_busy_count(const struct pv_workers *workers)
+{
+    uint32_t count = 0;
+    for (const struct pv_worker *worker = workers->list; worker != NULL; worker = worker->next) {
+        count += worker->client >= 0 || worker->client_is_gone ? 1 : 0;
+    }
+    return count;
+}
+
+uint32_t pv_workers_process_count(const struct pv_workers *workers)
+{
+    uint32_t count = 0;
+    for (const struct pv_worker *worker = workers->list; worker != NULL; worker = worker->next) {
+        count++;
+    }
+    return count;
+}
