@@ -8,6 +8,8 @@
     __attribute__((format(printf, format_index, first_index)))
 #define PV_EXPORT __attribute__((visibility("default")))
 #define PV_COLD __attribute__((cold, noinline))
+/* For the long way of a function whose short way must not save registers for it. */
+#define PV_NOINLINE __attribute__((noinline))
 #define PV_NORETURN __attribute__((noreturn))
 /* For a decoder's primitives: each is a few instructions, and a call would cost more than it does.
  */

@@ -1,10 +1,9 @@
 #ifndef PV_BASE_LOG_H
 #define PV_BASE_LOG_H
 
-#include <pearvisor/log_level.h>
-
 #include "base/attributes.h"
 
+#include <pearvisor/log_level.h>
 #include <stdbool.h>
 #include <stdint.h>
 

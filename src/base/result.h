@@ -2,8 +2,8 @@
 #define PV_BASE_RESULT_H
 
 /* One definition for inside and outside: results cross the public API as they are. */
-#include <pearvisor/result.h>
-
 #include "base/attributes.h"
+
+#include <pearvisor/result.h>
 
 #endif

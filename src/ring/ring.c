@@ -151,7 +151,7 @@ static void copy_batch(struct pv_ring *ring, uint32_t size)
     }
 }
 
-static enum pv_ring_progress execute(struct pv_ring *ring, uint32_t tail)
+static PV_NOINLINE enum pv_ring_progress execute(struct pv_ring *ring, uint32_t tail)
 {
     uint32_t size = tail - ring->head;
     if (PV_UNLIKELY(size > ring->buffer_size)) {
