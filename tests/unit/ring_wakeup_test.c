@@ -91,11 +91,40 @@ static void ring_survives_notifies_that_come_late(void **state)
     guest_finish(&guest);
 }
 
+/* A notify that comes while the ring is awake opens a window in which Mesa keeps quiet. */
+static void ring_stays_awake_for_a_millisecond_after_a_notify(void **state)
+{
+    (void)state;
+    struct guest guest;
+    _Atomic uint64_t bytes = 0;
+    static const uint8_t command[4];
+    int looked_at = 0;
+    guest_init(&guest, 64, (struct pv_ring_consumer){.user = &bytes, .consume = consume});
+    assert_int_equal(pv_ring_start(guest.ring), PV_OK);
+    for (int i = 0; i < 200 && looked_at < 50; i++) {
+        uint64_t written_at_ns = pv_clock_now_ns();
+        guest_write(&guest, command, sizeof(command));
+        assert_true(guest_wait_drained(&guest, 5 * PV_NS_PER_S));
+        pause_busily(600 * PV_NS_PER_US);
+        uint64_t notified_at_ns = pv_clock_now_ns();
+        pv_ring_notify(guest.ring);
+        if (pv_clock_now_ns() - written_at_ns > 900 * PV_NS_PER_US) {
+            continue; /* we were held up: it may be idle already */
+        }
+        while ((guest_status(&guest) & PV_RING_STATUS_IDLE) == 0) {
+        }
+        assert_true(pv_clock_now_ns() - notified_at_ns >= NOTIFY_WINDOW_NS);
+        looked_at++;
+    }
+    guest_finish(&guest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ring_never_sleeps_on_work_that_mesa_would_not_announce),
         cmocka_unit_test(ring_survives_notifies_that_come_late),
+        cmocka_unit_test(ring_stays_awake_for_a_millisecond_after_a_notify),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
