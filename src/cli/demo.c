@@ -1,100 +1,82 @@
 /* `pearvisor demo`: the same client natively and through PearVisor, and whether they agree. */
 #include "demo.h"
 
-#include "demo/option.h"
 #include "demo/picture.h"
 #include "demo/plan.h"
 #include "demo/report.h"
+#include "options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char program[] = "demo";
-static const char usage[] =
-    "Usage: pearvisor demo [OPTION]...\n"
-    "Draws a scene natively and through PearVisor, compares the pictures and measures both.\n"
-    "\n"
-    "  --seed N           another scene and other colours (default 0)\n"
-    "  --gpu NAME|INDEX   the GPU to use (default: the best one)\n"
-    "  --driver ICD.json  use only this Vulkan driver\n"
-    "  --out DIR          where pictures and figures go (default build/demo)\n"
-    "  --frames N         frames that are drawn to measure speed (default 120)\n"
-    "  --help             this text\n";
+enum { FRAMES_DEFAULT = 120, FRAMES_MAX = 100000 };
 
-static bool set_driver(struct demo_plan *plan, const char *path)
+static const char *set_seed(void *user, const char *value)
 {
-    char *absolute = realpath(path, NULL);
-    if (!absolute || strlen(absolute) + sizeof("VK_ICD_FILENAMES=") > sizeof(plan->driver)) {
-        fprintf(stderr, "pearvisor demo: --driver: %s: %s\n", path, strerror(errno));
-        free(absolute);
-        return false;
+    struct demo_plan *plan = user;
+    return pv_options_number(value, 0, UINT32_MAX, &plan->seed) ? NULL
+                                                                : "not a number up to 4294967295";
+}
+
+static const char *set_frames(void *user, const char *value)
+{
+    struct demo_plan *plan = user;
+    const bool good = pv_options_number(value, 1, FRAMES_MAX, &plan->frames);
+    return good ? NULL : "not a number from 1 to 100000";
+}
+
+static const char *set_gpu(void *user, const char *value)
+{
+    struct demo_plan *plan = user;
+    plan->gpu = value;
+    return value[0] != '\0' ? NULL : "not a name or index";
+}
+
+static const char *set_out(void *user, const char *value)
+{
+    struct demo_plan *plan = user;
+    plan->out = value;
+    return value[0] != '\0' ? NULL : "the path is empty";
+}
+
+static const char *set_driver(void *user, const char *value)
+{
+    struct demo_plan *plan = user;
+    char *absolute = realpath(value, NULL);
+    if (!absolute) {
+        return strerror(errno);
     }
-    snprintf(plan->driver, sizeof(plan->driver), "%s", absolute);
-    snprintf(plan->driver_file, sizeof(plan->driver_file), "VK_DRIVER_FILES=%s", absolute);
-    snprintf(plan->icd_file, sizeof(plan->icd_file), "VK_ICD_FILENAMES=%s", absolute);
+    const size_t length = strlen(absolute);
+    const bool fits = length + sizeof("VK_ICD_FILENAMES=") <= sizeof(plan->icd_file);
+    if (fits) {
+        snprintf(plan->driver, sizeof(plan->driver), "%s", absolute);
+        snprintf(plan->driver_file, sizeof(plan->driver_file), "VK_DRIVER_FILES=%s", absolute);
+        snprintf(plan->icd_file, sizeof(plan->icd_file), "VK_ICD_FILENAMES=%s", absolute);
+    }
     free(absolute);
-    return true;
+    return fits ? NULL : "the path is too long";
 }
 
-static bool set_text(const char *option, const char *text, const char **value)
-{
-    if (text[0] == '\0') {
-        fprintf(stderr, "pearvisor demo: %s: the value is empty\n", option);
-        return false;
-    }
-    *value = text;
-    return true;
-}
+static const struct pv_option table[] = {
+    {"--seed", "N", "another scene and other colours (default 0)", set_seed},
+    {"--gpu", "NAME|INDEX", "the GPU to use (default: the best one)", set_gpu},
+    {"--driver", "ICD.json", "use only this Vulkan driver", set_driver},
+    {"--out", "DIR", "where pictures and figures go (default build/demo)", set_out},
+    {"--frames", "N", "frames that are drawn to measure speed (default 120)", set_frames},
+};
 
-/* Returns false with the exit status in *status when there is nothing to run. */
-static bool parse_options(int argc, char **argv, struct demo_plan *plan, int *status)
-{
-    static const struct option known[] = {
-        {"seed", required_argument, NULL, 's'},
-        {"gpu", required_argument, NULL, 'g'},
-        {"driver", required_argument, NULL, 'd'},
-        {"out", required_argument, NULL, 'o'},
-        {"frames", required_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    bool good = true;
-    int letter;
-    *status = 2;
-    opterr = 0;
-    while (good && (letter = getopt_long(argc, argv, ":", known, NULL)) != -1) {
-        switch (letter) {
-        case 's':
-            good = demo_option_number(program, "--seed", optarg, 0, &plan->seed);
-            break;
-        case 'g':
-            good = set_text("--gpu", optarg, &plan->gpu);
-            break;
-        case 'd':
-            good = set_driver(plan, optarg);
-            break;
-        case 'o':
-            good = set_text("--out", optarg, &plan->out);
-            break;
-        case 'f':
-            good = demo_option_number(program, "--frames", optarg, 1, &plan->frames);
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            *status = 0;
-            return false;
-        default:
-            demo_option_explain(program, letter, argv[optind - 1]);
-            return false;
-        }
-    }
-    return good && demo_option_end(program, argc, argv, optind);
-}
+static const struct pv_options demo_options = {
+    .subcommand = "demo",
+    .synopsis = "[OPTION]...",
+    .summary =
+        "Draws a scene natively and through PearVisor, compares the pictures and measures both.",
+    .table = table,
+    .count = sizeof(table) / sizeof(table[0]),
+};
 
 /* Makes a folder and those above it. */
 static bool make_folder(const char *path)
@@ -279,9 +261,10 @@ static bool run(struct demo_plan *plan)
 
 int pv_demo_main(int argc, char **argv)
 {
-    static struct demo_plan plan = {.frames = 120, .out = "build/demo"};
-    int status;
-    if (!parse_options(argc, argv, &plan, &status)) {
+    static struct demo_plan plan = {.frames = FRAMES_DEFAULT, .out = "build/demo"};
+    int rest;
+    const int status = pv_options_parse(&demo_options, argc, argv, &plan, &rest);
+    if (status >= 0) {
         return status;
     }
     return run(&plan) ? 0 : 1;

@@ -36,11 +36,21 @@ static void a_wrong_option_gets_one_line_and_status_2(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "--unknown",   "--seed",      "--seed x",
-        "--seed -1",   "--seed 1x",   "--seed 4294967296",
-        "--frames 0",  "--frames ''", "--gpu ''",
-        "--out ''",    "--driver ''", "--driver /nowhere/icd.json",
-        "superfluous", "-x",
+        "--unknown",
+        "--seed",
+        "--seed x",
+        "--seed -1",
+        "--seed 1x",
+        "--seed 4294967296",
+        "--frames 0",
+        "--frames 100001",
+        "--frames ''",
+        "--gpu ''",
+        "--out ''",
+        "--driver ''",
+        "--driver /nowhere/icd.json",
+        "superfluous",
+        "-x",
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct outcome outcome;

@@ -3,14 +3,13 @@
  * driver the loader gives it draws the scene, runs the compute job and is measured.
  */
 #include "../demo.h"
+#include "../options.h"
 #include "measure.h"
-#include "option.h"
 #include "picture.h"
 #include "render.h"
 #include "scene.h"
 
 #include <cjson/cJSON.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -25,60 +24,62 @@ struct options {
     bool list;
 };
 
-static const char program[] = "demo-client";
-static const char usage[] =
-    "Usage: pearvisor demo-client [--seed N] [--frames N] [--gpu-index N] [--json FILE]\n"
-    "                             [--png FILE] [--list]\n"
-    "The program that `pearvisor demo` runs natively and through PearVisor.\n";
-
-/* Returns false with the exit status in *status when there is nothing to run. */
-static bool parse_options(int argc, char **argv, struct options *options, int *status)
+static const char *set_seed(void *user, const char *value)
 {
-    static const struct option known[] = {
-        {"seed", required_argument, NULL, 's'},
-        {"frames", required_argument, NULL, 'f'},
-        {"gpu-index", required_argument, NULL, 'g'},
-        {"json", required_argument, NULL, 'j'},
-        {"png", required_argument, NULL, 'p'},
-        {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    bool good = true;
-    int letter;
-    *status = 2;
-    opterr = 0;
-    while (good && (letter = getopt_long(argc, argv, ":", known, NULL)) != -1) {
-        switch (letter) {
-        case 's':
-            good = demo_option_number(program, "--seed", optarg, 0, &options->seed);
-            break;
-        case 'f':
-            good = demo_option_number(program, "--frames", optarg, 0, &options->frames);
-            break;
-        case 'g':
-            good = demo_option_number(program, "--gpu-index", optarg, 0, &options->gpu_index);
-            break;
-        case 'j':
-            options->json = optarg;
-            break;
-        case 'p':
-            options->png = optarg;
-            break;
-        case 'l':
-            options->list = true;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            *status = 0;
-            return false;
-        default:
-            demo_option_explain(program, letter, argv[optind - 1]);
-            return false;
-        }
-    }
-    return good && demo_option_end(program, argc, argv, optind);
+    struct options *options = user;
+    return pv_options_number(value, 0, UINT32_MAX, &options->seed) ? NULL : "not a number";
 }
+
+static const char *set_frames(void *user, const char *value)
+{
+    struct options *options = user;
+    return pv_options_number(value, 0, UINT32_MAX, &options->frames) ? NULL : "not a number";
+}
+
+static const char *set_gpu_index(void *user, const char *value)
+{
+    struct options *options = user;
+    return pv_options_number(value, 0, UINT32_MAX, &options->gpu_index) ? NULL : "not a number";
+}
+
+static const char *set_json(void *user, const char *value)
+{
+    struct options *options = user;
+    options->json = value;
+    return NULL;
+}
+
+static const char *set_png(void *user, const char *value)
+{
+    struct options *options = user;
+    options->png = value;
+    return NULL;
+}
+
+static const char *set_list(void *user, const char *value)
+{
+    (void)value;
+    struct options *options = user;
+    options->list = true;
+    return NULL;
+}
+
+static const struct pv_option table[] = {
+    {"--seed", "N", "another scene and other colours (default 0)", set_seed},
+    {"--frames", "N", "frames that are drawn to measure speed (default 120)", set_frames},
+    {"--gpu-index", "N", "the GPU's place in the loader's list (default 0)", set_gpu_index},
+    {"--json", "FILE", "where the results go (default stdout)", set_json},
+    {"--png", "FILE", "where the picture goes (default nowhere)", set_png},
+    {"--list", NULL, "only list the GPUs", set_list},
+};
+
+static const struct pv_options client_options = {
+    .subcommand = "demo-client",
+    .synopsis = "[OPTION]...",
+    .summary = "The program that `pearvisor demo` runs natively and through PearVisor.",
+    .table = table,
+    .count = sizeof(table) / sizeof(table[0]),
+};
 
 static bool write_json(const cJSON *json, const char *path)
 {
@@ -216,8 +217,9 @@ static bool run(struct demo_vulkan *vk, const struct options *options, cJSON *js
 int pv_demo_client_main(int argc, char **argv)
 {
     struct options options = {.frames = FRAMES_DEFAULT};
-    int status;
-    if (!parse_options(argc, argv, &options, &status)) {
+    int rest;
+    const int status = pv_options_parse(&client_options, argc, argv, &options, &rest);
+    if (status >= 0) {
         return status;
     }
     struct demo_vulkan vk = {0};
