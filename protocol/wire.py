@@ -248,9 +248,10 @@ class Wire:
     def _left_out(self, owner, member, path, prefix):
         if member.is_array:
             length = self.length(owner, member, len(member.lens) - 1).replace("{0}", prefix)
-            return [self._step("size_only", owner, member, path, prefix, length=length)]
+            return [self._step("size_only", owner, member, path, prefix, length=length,
+                               output=True)]
         if member.stars:
-            return [self._step("present_only", owner, member, path, prefix)]
+            return [self._step("present_only", owner, member, path, prefix, output=True)]
         return []
 
     def _value(self, owner, member, mode, path, prefix):
