@@ -9,13 +9,15 @@ import sys
 import jinja2
 
 from closure import Closure, protocol_commands
+from describe import Description
 from policy import Policy, parts, share, subject
 from registry import Member, Registry, RegistryError, load_facts
 from wire import FULL, PARTIAL, Wire
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEADERS = ["object_types", "venus_types", "wire_args", "wire_decode", "wire_encode", "exec",
-           "host_tables", "test_guest", "wire_enums"]
+           "host_tables", "test_guest", "test_args", "wire_enums"]
+PREFIXES = ["wire_struct_", "exec_", "test_guest_", "test_args_"]  # of files with parts
 LINES_MAX = 3000
 
 
@@ -32,6 +34,7 @@ class Model:
         self.wire = Wire(self.registry, self.closure, self.policy)
         self.encoded = [command for command in self.commands if command.encoded]
         self._collect()
+        self.description = Description(self)
 
     def _collect(self):
         """Which structs and unions are read (in, partial) and written (out) by the host."""
@@ -188,22 +191,24 @@ def environment(model):
 
 def files():
     names = [f"{name}.gen.h" for name in HEADERS]
-    names += ["host_tables.gen.c", "exec_table.gen.c", "wire_enums.gen.c"]
+    names += ["host_tables.gen.c", "exec_table.gen.c", "wire_enums.gen.c", "test_args_list.gen.c"]
     for _, _, _, stem in parts():
-        names += [f"wire_struct_{stem}.gen.c", f"exec_{stem}.gen.c", f"test_guest_{stem}.gen.c"]
+        names += [f"{prefix}{stem}.gen.c" for prefix in PREFIXES]
     return names
 
 
 def render(env, model, name):
     stem, _, suffix = name.rpartition(".gen.")
-    for prefix in ("wire_struct_", "exec_", "test_guest_"):
+    for prefix in PREFIXES:
         for title, part, count, known in parts():
             if stem == prefix + known:
                 template = env.get_template(f"{prefix.rstrip('_')}.{suffix}.j2")
                 commands = [c for c in model.encoded if subject(c.name) == title]
                 used = [made for made in model.used if subject(made.name) == title]
+                types = model.description.of_subject(lambda name: subject(name) == title)
                 return template.render(title=title, commands_here=share(commands, part, count),
-                                       used=share(used, part, count))
+                                       used=share(used, part, count),
+                                       types=share(types, part, count))
     return env.get_template(f"{stem}.{suffix}.j2").render()
 
 
