@@ -1,19 +1,25 @@
 #ifndef PV_RENDER_CONTEXT_H
 #define PV_RENDER_CONTEXT_H
 
+#include "base/log.h"
+#include "base/result.h"
+#include "blob/blob.h"
+#include "host/host.h"
+#include "host/memory_plan.h"
+#include "object/epoch.h"
+#include "object/object.h"
+#include "ring/monitor.h"
+#include "ring/ring.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/log.h"
-#include "base/result.h"
-#include "blob/blob.h"
-#include "host/host.h"
-#include "object/epoch.h"
-#include "object/object.h"
-#include "ring/monitor.h"
-#include "ring/ring.h"
+struct pv_device;
+struct pv_exec;
+struct pv_instance;
+struct pv_render_context;
 
 /* One guest context: an object table, resources, at most one VkInstance, rings, timelines.
  *
@@ -22,8 +28,8 @@
  * context object itself stays valid until it is destroyed. */
 
 enum {
-    PV_DEVICES_MAX = 64,    /* alive at once in a context; a power of two */
-    PV_TIMELINES_MAX = 64,  /* ring_idx 0 … 63; 0 is the CPU */
+    PV_DEVICES_MAX = 64,   /* alive at once in a context; a power of two */
+    PV_TIMELINES_MAX = 64, /* ring_idx 0 … 63; 0 is the CPU */
 };
 
 /* What a guest may use up. Zero means the default given here. */
@@ -38,14 +44,15 @@ struct pv_quota {
     uint64_t stream_bytes;        /* of one nested stream: 256 MiB */
 };
 
-struct pv_memory_plan; /* host/memory_plan.h: the strategy of each memory type, from the probe */
-
 struct pv_render_params {
-    struct pv_host *host;           /* borrowed */
-    const struct pv_log *log;       /* borrowed */
+    struct pv_host *host;     /* borrowed */
+    const struct pv_log *log; /* borrowed */
     struct pv_quota quota;
-    const char *device_filter;      /* GPU name (substring) or index to offer; NULL: all */
-    bool allow_venus;               /* offer devices whose driver is Venus itself */
+    const char *device_filter; /* GPU name (substring) or index to offer; NULL: all */
+    bool allow_venus;          /* offer devices whose driver is Venus itself */
+    /* Which memory a guest can map and how, from a probe process; borrowed. A device without a plan
+     * in it is probed at vkCreateInstance, in this process. NULL: all are. */
+    const struct pv_memory_plans *plans;
     /* A fence retired. Any thread; `cookie` as given to pv_render_fence(). */
     void (*fence_retired)(void *user, uint32_t ring_idx, uint64_t cookie);
     /* The context turned fatal; once, any thread. */
@@ -54,14 +61,14 @@ struct pv_render_params {
 };
 
 PV_NODISCARD enum pv_result pv_render_create(const struct pv_render_params *params,
-                                              struct pv_render_context **context);
+                                             struct pv_render_context **context);
 /* Stops rings, waits for devices, destroys everything the guest left. NULL is accepted. */
 void pv_render_destroy(struct pv_render_context *context);
 
 /* Executes a command stream of the context itself (SUBMIT_3D, SUBMIT_CMD2); copies `bytes` first.
  * May block in vkWaitRingSeqnoMESA. One thread at a time. */
 PV_NODISCARD enum pv_result pv_render_submit(struct pv_render_context *context, const void *bytes,
-                                              uint64_t size);
+                                             uint64_t size);
 
 /* Asks for `fence_retired(ring_idx, cookie)` once everything submitted so far on that timeline is
  * done; ring_idx 0 at once. An unbound ring_idx is a guest fault, and the fence retires all the
@@ -79,9 +86,9 @@ enum pv_blob_flags {
  * it as resource `resource_id`. The caller gets a reference. PV_GUEST_FAULT when the memory does
  * not exist, is not mappable, or has been exported already. Any thread; does not block. */
 PV_NODISCARD enum pv_result pv_render_create_blob(struct pv_render_context *context,
-                                                   uint32_t resource_id, uint64_t blob_id,
-                                                   uint32_t flags, uint64_t size,
-                                                   struct pv_blob **blob);
+                                                  uint32_t resource_id, uint64_t blob_id,
+                                                  uint32_t flags, uint64_t size,
+                                                  struct pv_blob **blob);
 /* False when there is none with that id. A ring or stream that uses it keeps its own reference. */
 bool pv_render_unref_resource(struct pv_render_context *context, uint32_t resource_id);
 
@@ -100,12 +107,13 @@ struct pv_render_stats {
 };
 /* `counts`: PV_COMMAND_COUNT numbers, or NULL. Any thread; figures may be a batch old. */
 void pv_render_get_stats(struct pv_render_context *context, struct pv_render_stats *stats,
-                          uint64_t *counts);
+                         uint64_t *counts);
 
 struct pv_exec;
 struct pv_instance;
 struct pv_device;
-struct pv_timeline;
+struct pv_queue;
+struct pv_render_ring;
 
 struct pv_render_context {
     struct pv_host *host;
@@ -119,10 +127,20 @@ struct pv_render_context {
     uint32_t next_owner;                                 /* guarded by lock */
     struct pv_instance *_Atomic instance;
     struct pv_exec *exec; /* of the context's own stream */
-    pthread_mutex_t lock; /* guards rings, instance creation, devices' list, timelines */
-    struct pv_render_ring *rings;
+    /* Guards the list of rings, owner numbers, and the ids of instance and physical devices. */
+    pthread_mutex_t lock;
+    struct pv_render_ring *rings; /* guarded by lock; changed on the context's own stream only */
+    uint64_t ring_count;
     struct pv_ring_monitor *monitor;
-    struct pv_timeline *timelines[PV_TIMELINES_MAX]; /* guarded by lock */
+    pthread_mutex_t timelines_lock;            /* taken before `lock` */
+    struct pv_queue *queues[PV_TIMELINES_MAX]; /* by ring_idx; guarded by timelines_lock */
+    /* A look into the table from a thread that runs no stream: one at a time. */
+    pthread_mutex_t visitor_lock;
+    struct pv_epoch_reader *visitor;
+    bool has_locks;
+    _Atomic uint64_t commands, replies, bytes; /* of streams that have ended */
+    _Atomic uint64_t faults;
+    uint64_t *ended_counts; /* PV_COMMAND_COUNT, of streams that have ended; guarded by lock */
     _Atomic uint64_t device_memory_bytes;
     _Atomic uint64_t shm_bytes;
     _Atomic uint64_t fences_in_flight;

@@ -1,10 +1,6 @@
 #ifndef PV_RENDER_EXEC_H
 #define PV_RENDER_EXEC_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <vulkan/vulkan.h>
-
 #include "base/arena.h"
 #include "object/epoch.h"
 #include "object_types.gen.h"
@@ -12,6 +8,10 @@
 #include "render/device.h"
 #include "wire/decode.h"
 #include "wire/encode.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <vulkan/vulkan.h>
 
 /* The executor: bytes in, driver calls out. One per command stream: one for the context's own
  * stream (the virtqueue, SUBMIT_CMD2) and one per ring. Used by one thread at a time. */
@@ -31,11 +31,17 @@ struct pv_exec {
     bool wants_reply;
     bool nested; /* inside vkExecuteCommandStreamsMESA: no deeper */
     struct pv_render_context *context;
-    struct pv_ring *ring; /* NULL: the context's own stream */
-    const uint8_t *batch; /* first byte of what the ring handed us */
-    uint32_t published;   /* bytes of the batch whose head is already published */
+    struct pv_ring *ring;    /* NULL: the context's own stream */
+    const uint8_t *batch;    /* first byte of what the ring handed us */
+    const uint8_t *boundary; /* end of the last command that is done; in the batch, not nested */
+    uint32_t published;      /* bytes of the batch whose head is already published */
+    bool fault_reported;
     struct pv_reply_stream reply;
     struct pv_arena arena;
+    struct pv_arena nested_arena; /* while nested: the outer command's arguments are in `arena` */
+    uint8_t *nested_bytes;        /* private copy of the nested stream; kept for the next */
+    size_t nested_capacity;
+    _Atomic bool stopping; /* the ring is being stopped: waits end */
     struct pv_epoch_reader *reader;
     uint64_t *counts; /* executed, per command number: PV_COMMAND_COUNT of them */
     uint64_t replies;
@@ -58,6 +64,9 @@ PV_COLD void pv_exec_fault(struct pv_exec *x, const char *why);
 /* Before a command that may block or run long: what is executed so far becomes visible to the
  * guest, so that ring and virtqueue cannot wait for each other. */
 void pv_exec_publish(struct pv_exec *x);
+
+/* Whether a wait inside a command must end: the context has turned fatal or the ring is stopped. */
+bool pv_exec_must_stop(const struct pv_exec *x);
 
 /* Around a wait inside a command that holds no pointer into tables meanwhile. */
 void pv_exec_sleep(struct pv_exec *x);
@@ -116,9 +125,9 @@ void pv_exec_check_lost(struct pv_exec *x, VkResult result);
 /* One row per command number; generated. `exec` is NULL for numbers without an encoding and for
  * refused commands, `refusal` says why. */
 enum pv_command_flags {
-    PV_COMMAND_MAY_BLOCK = 1,    /* publish the head first */
-    PV_COMMAND_ON_CONTEXT = 2,   /* allowed on the context's stream only */
-    PV_COMMAND_ON_RING = 4,      /* allowed on a ring only */
+    PV_COMMAND_MAY_BLOCK = 1,  /* publish the head first */
+    PV_COMMAND_ON_CONTEXT = 2, /* allowed on the context's stream only */
+    PV_COMMAND_ON_RING = 4,    /* allowed on a ring only */
 };
 
 struct pv_command {
@@ -126,6 +135,8 @@ struct pv_command {
     const char *name;    /* NULL for a hole in the numbering */
     const char *refusal; /* NULL when exec is there */
     uint32_t flags;
+    bool encoded;        /* has a form on the wire */
+    const char *handler; /* the file of the hand-written half, NULL for generated ones */
 };
 
 #include "exec.gen.h" /* PV_COMMAND_COUNT, pv_commands[], struct pv_vk…, the handlers' prototypes */

@@ -1,0 +1,116 @@
+#include "render/private.h"
+
+#include <unistd.h>
+
+/* What RESOURCE_CREATE_BLOB makes of a context's memory. */
+
+static enum pv_result create_shm(struct pv_render_context *context, uint32_t flags, uint64_t size,
+                                 struct pv_blob **blob)
+{
+    if (flags != PV_BLOB_FLAG_MAPPABLE || size == 0) {
+        return PV_GUEST_FAULT;
+    }
+    uint64_t limit = context->params.quota.resource_bytes;
+    if (size > limit ||
+        atomic_load_explicit(&context->shm_bytes, memory_order_relaxed) > limit - size) {
+        return PV_NO_MEMORY;
+    }
+    enum pv_result result = pv_blob_create(PV_BLOB_SHM, size, context->log, blob);
+    if (result == PV_OK) {
+        atomic_fetch_add_explicit(&context->shm_bytes, (*blob)->map_size, memory_order_relaxed);
+    }
+    return result;
+}
+
+static enum pv_result export_fd(struct pv_memory *memory, uint64_t size, struct pv_blob **blob)
+{
+    struct pv_device *device = memory->device;
+    if (device->vk.GetMemoryFdKHR == NULL) {
+        return PV_HOST_FAILED;
+    }
+    VkMemoryGetFdInfoKHR info = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR,
+        .memory = (VkDeviceMemory)(uintptr_t)memory->object.host,
+        .handleType = memory->export_type,
+    };
+    int fd = -1;
+    if (device->vk.GetMemoryFdKHR(device->host, &info, &fd) != VK_SUCCESS || fd < 0) {
+        return PV_HOST_FAILED;
+    }
+    enum pv_blob_kind kind = memory->export_type == VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT
+                                 ? PV_BLOB_DMABUF
+                                 : PV_BLOB_OPAQUE;
+    return pv_blob_wrap_fd(kind, fd, size, blob);
+}
+
+static enum pv_result export_memory(struct pv_memory *memory, uint32_t flags, uint64_t size,
+                                    struct pv_blob **blob)
+{
+    bool mappable = (memory->flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0;
+    if ((flags & PV_BLOB_FLAG_MAPPABLE) != 0 && !mappable) {
+        return PV_GUEST_FAULT;
+    }
+    if ((flags & PV_BLOB_FLAG_CROSS_DEVICE) != 0 &&
+        memory->export_type != VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT) {
+        return PV_GUEST_FAULT;
+    }
+    if (memory->blob == NULL && memory->export_type == 0) {
+        return PV_GUEST_FAULT;
+    }
+    if (atomic_exchange_explicit(&memory->exported, true, memory_order_acq_rel)) {
+        return PV_GUEST_FAULT;
+    }
+    enum pv_result result = PV_GUEST_FAULT;
+    if (memory->blob == NULL) {
+        result = export_fd(memory, size, blob);
+    } else if (size <= memory->blob->map_size) {
+        *blob = pv_blob_ref(memory->blob);
+        result = PV_OK;
+    }
+    if (result != PV_OK) {
+        atomic_store_explicit(&memory->exported, false, memory_order_release);
+    }
+    return result;
+}
+
+/* A stream may destroy the memory meanwhile: the struct stays, because we look as a reader. */
+static enum pv_result export_id(struct pv_render_context *context, uint64_t id, uint32_t flags,
+                                uint64_t size, struct pv_blob **blob)
+{
+    enum pv_result result = PV_GUEST_FAULT;
+    pthread_mutex_lock(&context->visitor_lock);
+    pv_epoch_wake(&context->epoch, context->visitor);
+    struct pv_slot *slot = pv_object_slot(&context->objects, id);
+    uint64_t tag = atomic_load_explicit(&slot->tag, memory_order_acquire);
+    if (PV_TAG_TYPE(tag) == PV_OBJECT_DEVICE_MEMORY) {
+        struct pv_memory *memory =
+            (struct pv_memory *)(uintptr_t)atomic_load_explicit(&slot->host, memory_order_relaxed);
+        result = export_memory(memory, flags, size, blob);
+    }
+    pv_epoch_sleep(context->visitor);
+    pthread_mutex_unlock(&context->visitor_lock);
+    return result;
+}
+
+enum pv_result pv_render_create_blob(struct pv_render_context *context, uint32_t resource_id,
+                                     uint64_t blob_id, uint32_t flags, uint64_t size,
+                                     struct pv_blob **blob)
+{
+    *blob = NULL;
+    struct pv_blob *made = NULL;
+    enum pv_result result = blob_id == 0 ? create_shm(context, flags, size, &made)
+                                         : export_id(context, blob_id, flags, size, &made);
+    if (result != PV_OK) {
+        return result;
+    }
+    result = pv_resources_add(&context->resources, resource_id, made);
+    if (result != PV_OK) {
+        if (made->kind == PV_BLOB_SHM) {
+            atomic_fetch_sub_explicit(&context->shm_bytes, made->map_size, memory_order_relaxed);
+        }
+        pv_blob_unref(made);
+        return result;
+    }
+    *blob = made;
+    return PV_OK;
+}

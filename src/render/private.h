@@ -1,0 +1,102 @@
+#ifndef PV_RENDER_PRIVATE_H
+#define PV_RENDER_PRIVATE_H
+
+#include "render/context.h"
+#include "render/device.h"
+#include "render/exec.h"
+
+/* What the files of this folder tell each other. */
+
+/* The number in a handle: the guest's id where the wire has put one, the host's handle elsewhere.
+ * Both kinds of handles are 64 bits wide on the machines we run on. */
+#define PV_HANDLE_U64(handle) ((uint64_t)(uintptr_t)(handle))
+
+/* --- exec.c ----------------------------------------------------------------------------------- */
+
+/* Executes a nested stream; the bytes must be private. Its fault is the command's fault. */
+void pv_exec_nested(struct pv_exec *x, uint8_t *bytes, uint64_t size);
+
+/* What the stream has done, added to the context's totals; when it ends. */
+void pv_exec_account(struct pv_exec *x);
+
+/* --- objects.c -------------------------------------------------------------------------------- */
+
+/* The ids of everything allocated from a pool leave the table. */
+void pv_pool_forget_children(struct pv_render_context *context, struct pv_pool *pool,
+                             uint32_t child_type);
+/* After a pool or semaphore has left the table: its struct is freed when nobody can hold it. */
+void pv_object_retire_own(struct pv_render_context *context, uint32_t type,
+                          struct pv_object *object);
+
+/* --- ring_commands.c -------------------------------------------------------------------------- */
+
+struct pv_render_ring {
+    struct pv_render_ring *next; /* guarded by the context's lock */
+    struct pv_ring *ring;
+    bool is_monitored;
+    struct pv_exec exec;
+};
+
+/* Stops every ring and frees it. On the thread of the context's own stream. */
+void pv_rings_destroy(struct pv_render_context *context);
+/* Says FATAL on every ring; the context's lock is held. */
+void pv_rings_raise_fatal(struct pv_render_context *context);
+
+/* --- instance.c, physical_device.c ------------------------------------------------------------ */
+
+/* Destroys devices and instance; every ring has been stopped, or the guest asked for it. */
+void pv_instance_destroy(struct pv_render_context *context, struct pv_instance *instance);
+
+/* Lists and inspects the devices that the guest may see. */
+PV_NODISCARD VkResult pv_physical_devices_create(struct pv_render_context *context,
+                                                 struct pv_instance *instance);
+void pv_physical_devices_destroy(struct pv_instance *instance);
+/* Ours of the host's; NULL when it is not offered. */
+struct pv_physical_device *pv_physical_device_find(struct pv_instance *instance,
+                                                   VkPhysicalDevice host);
+const VkExtensionProperties *
+pv_physical_device_extension(const struct pv_physical_device *physical_device, const char *name);
+
+/* --- device.c, cleanup.c ---------------------------------------------------------------------- */
+
+/* Waits until it is idle and destroys everything of it; any thread that is awake as a reader. */
+void pv_device_destroy(struct pv_render_context *context, struct pv_device *device);
+/* Every object of the device, in an order in which nothing is destroyed while something else needs
+ * it; the device is idle. */
+void pv_device_destroy_objects(struct pv_render_context *context, struct pv_device *device);
+/* One host object of a plain or own type. False for types that die with something else. */
+bool pv_device_destroy_host(struct pv_device *device, uint32_t type, uint64_t host);
+
+/* --- memory.c --------------------------------------------------------------------------------- */
+
+/* The driver's memory, our pages and the struct, which is retired. Not the table's slot. */
+void pv_memory_release(struct pv_render_context *context, struct pv_memory *memory);
+
+/* --- timelines.c ------------------------------------------------------------------------------ */
+
+/* Binds a queue to a timeline of its own; false when `ring_idx` is taken or there is no memory. */
+PV_NODISCARD bool pv_queue_bind_timeline(struct pv_queue *queue, uint32_t ring_idx);
+/* Retires what is pending and frees the number again; the device is idle. */
+void pv_queue_unbind_timeline(struct pv_queue *queue);
+/* Retires all fences of all queues. */
+void pv_timelines_retire(struct pv_render_context *context);
+void pv_device_free_fences(struct pv_device *device);
+
+/* --- sync.c ----------------------------------------------------------------------------------- */
+
+/* Destroys a replaced semaphore or fence (one of the two) once it is no longer in use. */
+void pv_device_retire_sync(struct pv_device *device, struct pv_retired_sync retired);
+/* Destroys everything that was retired; the device is idle. */
+void pv_device_destroy_retired_sync(struct pv_device *device);
+
+/* --- chains ----------------------------------------------------------------------------------- */
+
+/* The struct of that type in a chain, or NULL. */
+const void *pv_next_find(const void *next, VkStructureType type);
+/* Takes every struct of that type out of a decoded chain (which is writable scratch), and returns
+ * the first of them or NULL. `base` is any chained struct. */
+const void *pv_next_unlink(const void *base, VkStructureType type);
+/* Puts `link` in front of a base's chain. */
+void pv_next_link(void *base, void *link);
+
+#endif
