@@ -165,7 +165,7 @@ static void forget_object(void *user, uint64_t id, uint64_t tag, uint64_t host)
 {
     struct cleanup *cleanup = user;
     (void)host;
-    (void)pv_object_remove(&cleanup->context->objects, id, tag);
+    pv_object_forget(&cleanup->context->objects, id, tag);
 }
 
 void pv_device_destroy_objects(struct pv_render_context *context, struct pv_device *device)

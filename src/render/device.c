@@ -323,8 +323,8 @@ void pv_device_destroy(struct pv_render_context *context, struct pv_device *devi
     for (uint32_t i = 0; i < device->queue_count; i++) {
         struct pv_queue *queue = &device->queues[i];
         if (queue->object.id != 0) {
-            (void)pv_object_remove(&context->objects, queue->object.id,
-                                   PV_TAG(PV_OBJECT_QUEUE, device->object.owner));
+            pv_object_forget(&context->objects, queue->object.id,
+                             PV_TAG(PV_OBJECT_QUEUE, device->object.owner));
         }
     }
     wait_idle(device);

@@ -173,8 +173,8 @@ void pv_instance_destroy(struct pv_render_context *context, struct pv_instance *
     for (uint32_t i = 0; i < PV_DEVICES_MAX; i++) {
         struct pv_device *device = atomic_exchange(&context->devices[i], NULL);
         if (device != NULL) {
-            (void)pv_object_remove(&context->objects, device->object.id,
-                                   PV_TAG(PV_OBJECT_DEVICE, device->object.owner));
+            pv_object_forget(&context->objects, device->object.id,
+                             PV_TAG(PV_OBJECT_DEVICE, device->object.owner));
             pv_device_destroy(context, device);
         }
     }
@@ -182,8 +182,7 @@ void pv_instance_destroy(struct pv_render_context *context, struct pv_instance *
     for (uint32_t i = 0; i < instance->physical_device_count; i++) {
         struct pv_object *object = &instance->physical_devices[i].object;
         if (object->id != 0) {
-            (void)pv_object_remove(&context->objects, object->id,
-                                   PV_TAG(PV_OBJECT_PHYSICAL_DEVICE, 0));
+            pv_object_forget(&context->objects, object->id, PV_TAG(PV_OBJECT_PHYSICAL_DEVICE, 0));
             object->id = 0;
         }
     }

@@ -56,6 +56,12 @@ void pv_exec_settle(struct pv_exec *x, uint64_t id, uint32_t type, uint64_t host
     }
 }
 
+void pv_object_forget(struct pv_objects *objects, uint64_t id, uint64_t tag)
+{
+    uint64_t host = pv_object_remove(objects, id, tag);
+    (void)host; /* 0 where another ring has removed it first */
+}
+
 uint64_t pv_exec_remove(struct pv_exec *x, uint64_t id, uint32_t type)
 {
     if (id == 0) {

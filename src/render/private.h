@@ -21,6 +21,8 @@ void pv_exec_account(struct pv_exec *x);
 
 /* --- objects.c -------------------------------------------------------------------------------- */
 
+/* Takes it out of the table if it is still there. */
+void pv_object_forget(struct pv_objects *objects, uint64_t id, uint64_t tag);
 /* The ids of everything allocated from a pool leave the table. */
 void pv_pool_forget_children(struct pv_render_context *context, struct pv_pool *pool,
                              uint32_t child_type);

@@ -372,7 +372,8 @@ void pv_rings_raise_fatal(struct pv_render_context *context)
     for (struct pv_render_ring *ring = context->rings; ring != NULL; ring = ring->next) {
         pv_ring_raise_status(ring->ring, PV_RING_STATUS_FATAL);
         /* Whoever waits for the virtqueue, or for this ring, goes on and meets the end. */
-        (void)pv_ring_submit_virtqueue_seqno(ring->ring, UINT64_MAX);
+        enum pv_result result = pv_ring_submit_virtqueue_seqno(ring->ring, UINT64_MAX);
+        PV_ASSERT(result == PV_OK);
         pv_ring_notify(ring->ring);
     }
 }
