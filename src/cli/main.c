@@ -18,6 +18,7 @@ static const struct {
     {"doctor", pv_doctor_main, "say what this machine can do, and what to do next"},
     {"coverage", pv_coverage_main, "list the Vulkan commands that this build knows"},
     {"demo-client", pv_demo_client_main, NULL},
+    {"self-test", pv_self_test_main, NULL},
     {"worker", pv_worker_main, NULL},
 };
 
