@@ -16,8 +16,9 @@ from wire import FULL, PARTIAL, Wire
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEADERS = ["object_types", "venus_types", "wire_args", "wire_decode", "wire_encode", "exec",
-           "host_tables", "test_guest", "test_args", "wire_enums"]
-PREFIXES = ["wire_struct_", "exec_", "test_guest_", "test_args_"]  # of files with parts
+           "host_tables", "test_guest", "test_args", "test_fake", "wire_enums"]
+# Of files with parts.
+PREFIXES = ["wire_struct_", "exec_", "test_guest_", "test_args_", "test_fake_"]
 LINES_MAX = 3000
 
 
@@ -131,6 +132,12 @@ class Model:
         names += [name for name in extra if name not in names and name in self.registry.commands]
         return [self.registry.commands[name] for name in names]
 
+    def fake_commands(self):
+        """What the tests' fake driver implements: all that our code could ask a driver for."""
+        called = self.host_commands("instance") + self.host_commands("device")
+        ours = [c for c in self.encoded if not c.private and c not in called]
+        return sorted(called + ours, key=lambda command: command.name)
+
     def ways_to(self, command):
         """[(name, version or None, extension or None)]: how a driver can offer a command."""
         ways = []
@@ -191,7 +198,8 @@ def environment(model):
 
 def files():
     names = [f"{name}.gen.h" for name in HEADERS]
-    names += ["host_tables.gen.c", "exec_table.gen.c", "wire_enums.gen.c", "test_args_list.gen.c"]
+    names += ["host_tables.gen.c", "exec_table.gen.c", "wire_enums.gen.c", "test_args_list.gen.c",
+              "test_fake_list.gen.c"]
     for _, _, _, stem in parts():
         names += [f"{prefix}{stem}.gen.c" for prefix in PREFIXES]
     return names
@@ -206,7 +214,9 @@ def render(env, model, name):
                 commands = [c for c in model.encoded if subject(c.name) == title]
                 used = [made for made in model.used if subject(made.name) == title]
                 types = model.description.of_subject(lambda name: subject(name) == title)
-                return template.render(title=title, commands_here=share(commands, part, count),
+                fakes = [c for c in model.fake_commands() if subject(c.name) == title]
+                return template.render(title=title, fakes_here=share(fakes, part, count),
+                                       commands_here=share(commands, part, count),
                                        used=share(used, part, count),
                                        types=share(types, part, count))
     return env.get_template(f"{stem}.{suffix}.j2").render()

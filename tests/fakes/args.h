@@ -127,6 +127,7 @@ struct pv_args_command {
     uint32_t number;
     struct pv_args_type type;            /* struct pv_vkFoo */
     uint32_t result_offset, result_size; /* size 0: void */
+    bool returns_result;                 /* a VkResult */
     enum pv_args_policy policy;
     bool filtered; /* what the driver said is corrected on the way to the guest */
     void (*encode)(struct pv_encoder *out, uint32_t flags, const void *args);

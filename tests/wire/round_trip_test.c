@@ -1,12 +1,8 @@
 #include "base/assert.h"
 #include "fakes/args.h"
 #include "test_args.gen.h"
+#include "unit/check.h"
 
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
