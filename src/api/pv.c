@@ -68,6 +68,7 @@ static enum pv_result init_context(struct pv_context *context, struct pv_rendere
         .quota = quota_of(&params->quota),
         .device_filter = renderer->gpu,
         .allow_venus = renderer->allow_venus,
+        .plans = &renderer->plans,
         .fence_retired = forward_fence,
         .turned_fatal = forward_fatal,
         .user = context,
