@@ -22,14 +22,6 @@ static const struct {
     {"worker", pv_worker_main, NULL},
 };
 
-__attribute__((weak)) int pv_doctor_main(int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
-    fprintf(stderr, "pearvisor doctor: not built\n");
-    return 1;
-}
-
 enum { SUBCOMMAND_COUNT = sizeof(subcommands) / sizeof(subcommands[0]), STATUS_WRONG = 2 };
 
 static void print_help(FILE *out)
