@@ -89,12 +89,19 @@ bool demo_report_read_stats(const char *path, struct demo_stats *out)
     return true;
 }
 
+/* Three significant digits, more or less. */
+static int digits_of(double value)
+{
+    return value < 10.0 ? 2 : value < 100.0 ? 1 : 0;
+}
+
 static void print_row(const char *title, const char *key, const cJSON *native, const cJSON *other)
 {
     const double a = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(native, key));
     const double b = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(other, key));
-    const int digits = a < 100.0 && b < 100.0 ? 2 : 0;
-    printf("  %-28s %12.*f %12.*f %9.2fx\n", title, digits, a, digits, b, b / a);
+    const double ratio = b / a;
+    printf("  %-28s %12.*f %12.*f %9.*fx\n", title, digits_of(a), a, digits_of(b), b,
+           digits_of(ratio), ratio);
 }
 
 void demo_report_print(const cJSON *native, const cJSON *stock, const cJSON *tuned)
