@@ -75,6 +75,7 @@ enum pv_result pv_vtest_fifo_init(struct pv_vtest_fifo *fifo, void *user,
     if (pthread_mutex_init(&fifo->lock, NULL) != 0) {
         return PV_HOST_FAILED;
     }
+    fifo->is_initialised = true;
     enum pv_result result = pv_fd_pipe(&fifo->wake_read, &fifo->wake_write);
     if (result == PV_OK) {
         result = pv_thread_start(&fifo->thread, "pv-context", context_main, fifo);
@@ -87,7 +88,7 @@ enum pv_result pv_vtest_fifo_init(struct pv_vtest_fifo *fifo, void *user,
 
 void pv_vtest_fifo_finish(struct pv_vtest_fifo *fifo)
 {
-    if (fifo->last == NULL) {
+    if (!fifo->is_initialised) {
         return;
     }
     atomic_store_explicit(&fifo->stop, true, memory_order_seq_cst);
@@ -99,7 +100,7 @@ void pv_vtest_fifo_finish(struct pv_vtest_fifo *fifo)
     pv_fd_close(&fifo->wake_read);
     pv_fd_close(&fifo->wake_write);
     pthread_mutex_destroy(&fifo->lock);
-    fifo->last = NULL;
+    fifo->is_initialised = false;
 }
 
 void pv_vtest_fifo_push(struct pv_vtest_fifo *fifo, struct pv_vtest_job *taken_job)

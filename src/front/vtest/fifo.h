@@ -28,6 +28,7 @@ struct pv_vtest_job {
 };
 
 struct pv_vtest_fifo {
+    bool is_initialised;
     struct pv_thread thread;
     struct pv_event event;
     pthread_mutex_t lock;

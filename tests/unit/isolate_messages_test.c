@@ -1,0 +1,246 @@
+#include "base/fd.h"
+#include "check.h"
+#include "isolate/environment.h"
+#include "isolate/messages.h"
+#include "isolate/worker.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static _Alignas(8) uint8_t buffer[PV_MESSAGE_SIZE_MAX];
+
+static void open_pair(int ends[2])
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+}
+
+static size_t open_count(void)
+{
+    size_t count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    while (readdir(directory) != NULL) {
+        count++;
+    }
+    closedir(directory);
+    return count;
+}
+
+static void messages_arrive_as_they_were_sent(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct pv_message message;
+    open_pair(ends);
+    struct pv_ring_word word = {.status_offset = 128};
+    assert_int_equal(
+        pv_message_send(ends[0], PV_MESSAGE_RING, &word, sizeof(word), NULL, 0, ends[0]), PV_OK);
+    static struct pv_setup setup = {.log_level = 3, .gpu = "llvmpipe"};
+    static uint8_t plans[90000];
+    memset(plans, 0x5a, sizeof(plans));
+    assert_int_equal(
+        pv_message_send(ends[0], PV_MESSAGE_SETUP, &setup, sizeof(setup), plans, sizeof(plans), -1),
+        PV_OK);
+    assert_int_equal(pv_message_receive(ends[1], true, true, buffer, &message), PV_OK);
+    assert_int_equal(message.type, PV_MESSAGE_RING);
+    assert_memory_equal(message.payload, &word, sizeof(word));
+    assert_true(message.fd >= 0);
+    assert_int_equal(fcntl(message.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    close(message.fd);
+    assert_int_equal(pv_message_receive(ends[1], false, true, buffer, &message), PV_OK);
+    assert_int_equal(message.type, PV_MESSAGE_SETUP);
+    assert_int_equal(message.size, sizeof(setup) + sizeof(plans));
+    assert_memory_equal(message.payload + sizeof(setup), plans, sizeof(plans));
+    assert_int_equal(pv_message_receive(ends[1], true, false, buffer, &message), PV_OK);
+    assert_int_equal(message.type, 0);
+    close(ends[0]);
+    assert_int_equal(pv_message_receive(ends[1], true, true, buffer, &message), PV_CLOSED);
+    close(ends[1]);
+}
+
+static void send_raw(int socket, const void *bytes, size_t size, const int *fds, size_t fd_count)
+{
+    union {
+        struct cmsghdr alignment;
+        char bytes[CMSG_SPACE(sizeof(int) * 8)];
+    } control;
+    memset(&control, 0, sizeof(control));
+    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd_count != 0) {
+        packet.msg_control = control.bytes;
+        packet.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
+        memcpy(CMSG_DATA(header), fds, sizeof(int) * fd_count);
+    }
+    assert_true(sendmsg(socket, &packet, MSG_NOSIGNAL) >= 0);
+}
+
+/* A worker that has been taken over may send anything. */
+static void malformed_messages_are_faults_and_leave_nothing_open(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct pv_message message;
+    open_pair(ends);
+    const int fds[3] = {ends[0], ends[0], ends[0]};
+    const struct {
+        uint32_t type;
+        size_t size;
+        size_t fd_count;
+    } bad[] = {
+        {0, 8, 0},
+        {PV_MESSAGE_TYPE_COUNT, 8, 0},
+        {UINT32_MAX, 64, 0},
+        {PV_MESSAGE_RING, 4, 1},  /* not even a header */
+        {PV_MESSAGE_RING, 8, 1},  /* no payload */
+        {PV_MESSAGE_RING, 16, 0}, /* no descriptor */
+        {PV_MESSAGE_RING, 16, 2}, /* too many */
+        {PV_MESSAGE_RING, 16, 3},
+        {PV_MESSAGE_RING, 24, 1},   /* too long */
+        {PV_MESSAGE_READY, 8, 0},   /* too short */
+        {PV_MESSAGE_STATS, 16, 0},  /* too short */
+        {PV_MESSAGE_PROBED, 8, 1},  /* a descriptor that does not belong */
+        {PV_MESSAGE_CLIENT, 12, 1}, /* the wrong direction */
+        {PV_MESSAGE_SETUP, 8 + sizeof(struct pv_setup), 0},
+    };
+    size_t before = open_count();
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        static uint32_t packet[16384];
+        packet[0] = bad[i].type;
+        send_raw(ends[0], packet, bad[i].size, fds, bad[i].fd_count);
+        assert_int_equal(pv_message_receive(ends[1], true, true, buffer, &message), PV_GUEST_FAULT);
+        assert_int_equal(message.fd, -1);
+        assert_int_equal(open_count(), before);
+    }
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void random_messages_never_harm(void **state)
+{
+    (void)state;
+    int ends[2];
+    unsigned int seed = 3;
+    print_message("seed %u\n", seed);
+    srand(seed);
+    open_pair(ends);
+    size_t before = open_count();
+    for (uint32_t round = 0; round < 20000; round++) {
+        uint32_t packet[64];
+        for (size_t i = 0; i < 64; i++) {
+            packet[i] = (uint32_t)rand() % 9;
+        }
+        struct pv_message message;
+        const int fds[2] = {ends[0], ends[1]};
+        send_raw(ends[0], packet, 1 + (size_t)rand() % sizeof(packet), fds, (size_t)rand() % 3);
+        if (pv_message_receive(ends[1], true, true, buffer, &message) == PV_OK) {
+            assert_true(message.type != 0 && message.size < sizeof(packet));
+            pv_fd_close(&message.fd);
+        }
+    }
+    assert_int_equal(open_count(), before);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static int new_memory(bool sealed, off_t size)
+{
+    int fd = memfd_create("ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(fd, size), 0);
+    if (sealed) {
+        assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    }
+    return fd;
+}
+
+static void a_dead_worker_leaves_fatal_in_its_rings(void **state)
+{
+    (void)state;
+    struct pv_worker worker = {.process = -1, .control = -1, .client = -1};
+    int memory = new_memory(true, 4096);
+    pv_worker_add_ring(&worker, dup(memory), 128);
+    pv_worker_raise_fatal(&worker);
+    uint32_t status = 0;
+    assert_int_equal(pread(memory, &status, sizeof(status), 128), sizeof(status));
+    assert_int_equal(status & 2, 2);
+    close(worker.rings[0].memory);
+    close(memory);
+}
+
+static void what_is_not_sealed_memory_is_no_ring(void **state)
+{
+    (void)state;
+    struct pv_worker worker = {.process = -1, .control = -1, .client = -1};
+    int ends[2];
+    assert_int_equal(pv_fd_pipe(&ends[0], &ends[1]), PV_OK);
+    size_t before = open_count();
+    pv_worker_add_ring(&worker, dup(ends[1]), 0);
+    pv_worker_add_ring(&worker, open("/dev/null", O_RDWR | O_CLOEXEC), 0);
+    pv_worker_add_ring(&worker, new_memory(false, 4096), 0);
+    pv_worker_add_ring(&worker, new_memory(true, 4096), 4094);
+    pv_worker_add_ring(&worker, new_memory(true, 4096), UINT64_MAX - 1);
+    pv_worker_add_ring(&worker, new_memory(true, 0), 0);
+    assert_int_equal(worker.ring_count, 0);
+    assert_int_equal(open_count(), before);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static const char *find(char **environment, const char *name)
+{
+    for (; *environment != NULL; environment++) {
+        if (strncmp(*environment, name, strlen(name)) == 0) {
+            return *environment;
+        }
+    }
+    return NULL;
+}
+
+static void a_workers_environment_is_made_from_nothing(void **state)
+{
+    (void)state;
+    const char *const callers[] = {"VN_DEBUG",
+                                   "VTEST_SOCKET_NAME",
+                                   "VK_INSTANCE_LAYERS",
+                                   "VK_LAYER_PATH",
+                                   "LD_PRELOAD",
+                                   "LD_LIBRARY_PATH",
+                                   "VK_ADD_DRIVER_FILES",
+                                   "XDG_RUNTIME_DIR",
+                                   "DBUS_SESSION_BUS_ADDRESS"};
+    for (size_t i = 0; i < sizeof(callers) / sizeof(callers[0]); i++) {
+        setenv(callers[i], "/tmp/evil", 1);
+    }
+    setenv("VK_DRIVER_FILES", "/tmp/evil", 1);
+    struct pv_environment_params params = {.driver_files = "/a.json", .cache_directory = "/cache"};
+    char **environment;
+    assert_int_equal(pv_environment_create(&params, &environment), PV_OK);
+    for (size_t i = 0; i < sizeof(callers) / sizeof(callers[0]); i++) {
+        assert_null(find(environment, callers[i]));
+    }
+    assert_string_equal(find(environment, "VK_DRIVER_FILES="), "VK_DRIVER_FILES=/a.json");
+    assert_string_equal(find(environment, "HOME="), "HOME=/cache");
+    assert_non_null(find(environment, "VK_LOADER_LAYERS_DISABLE=~implicit~"));
+    pv_environment_destroy(environment);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_arrive_as_they_were_sent),
+        cmocka_unit_test(malformed_messages_are_faults_and_leave_nothing_open),
+        cmocka_unit_test(random_messages_never_harm),
+        cmocka_unit_test(a_dead_worker_leaves_fatal_in_its_rings),
+        cmocka_unit_test(what_is_not_sealed_memory_is_no_ring),
+        cmocka_unit_test(a_workers_environment_is_made_from_nothing),
+    };
+    return cmocka_run_group_tests_name("isolate_messages", tests, NULL, NULL);
+}
