@@ -15,15 +15,14 @@ void pv_decode_fault(struct pv_decoder *in, const char *why)
 uint64_t pv_decode_handle_miss(struct pv_decoder *in, uint64_t id, uint32_t type,
                                enum pv_handle_rule rule)
 {
-    (void)type;
+    if (in->objects == NULL) {
+        return id; /* a guest reads its own ids back, and 0 for what could not be made */
+    }
     if (id == 0) {
         if (rule == PV_HANDLE_REQUIRED) {
             pv_decode_fault(in, "a handle that Vulkan requires is null");
         }
         return 0;
-    }
-    if (in->objects == NULL) {
-        return id;
     }
     struct pv_slot *slot = pv_object_slot(in->objects, id);
     uint64_t tag = atomic_load_explicit(&slot->tag, memory_order_acquire);
