@@ -178,6 +178,8 @@ struct pv_compare {
     uint64_t (*map)(void *user, uint32_t object, uint64_t handle);
     void *user;
     uint32_t directions;  /* PV_ARGS_OUT | PV_ARGS_IN_AND_OUT: only such parameters; 0: all */
+    bool inputs;          /* parameters that return handles are left out */
+    int32_t dropped;      /* sType of structs in chains of `a` that `b` must lack; 0: none */
     char difference[512]; /* the path of the first difference and the two values */
 };
 

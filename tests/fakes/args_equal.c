@@ -223,13 +223,10 @@ static bool equal_member(struct pv_compare *compare, const struct path *outer,
 }
 
 static bool equal_members(struct pv_compare *compare, const struct path *path,
-                          const struct pv_args_type *type, const void *a, const void *b,
-                          uint32_t directions)
+                          const struct pv_args_type *type, const void *a, const void *b)
 {
     for (uint32_t i = 0; i < type->member_count; i++) {
-        const struct pv_args_member *member = &type->members[i];
-        if ((directions == 0 || (member->flags & directions) != 0) &&
-            !equal_member(compare, path, member, a, b)) {
+        if (!equal_member(compare, path, &type->members[i], a, b)) {
             return false;
         }
     }
@@ -246,6 +243,37 @@ static const struct pv_args_type *find_link(const struct pv_args_type *base, int
     return NULL;
 }
 
+/* The next link that counts, from `link` on. */
+static const struct head *skip_dropped(const struct pv_compare *compare, const struct head *link)
+{
+    while (link != NULL && compare->dropped != 0 && link->type == compare->dropped) {
+        link = link->next;
+    }
+    return link;
+}
+
+static bool equal_chains(struct pv_compare *compare, const struct path *path,
+                         const struct pv_args_type *type, const struct head *left,
+                         const struct head *right)
+{
+    left = skip_dropped(compare, left->next);
+    right = right->next;
+    while (left != NULL || right != NULL) {
+        const struct pv_args_type *linked = left != NULL ? find_link(type, left->type) : NULL;
+        struct path link = {path, NULL, linked != NULL ? linked->name : "?", -1, false};
+        if (left == NULL || right == NULL || left->type != right->type || linked == NULL) {
+            return differs(compare, &link, left != NULL ? (uint32_t)left->type : 0,
+                           right != NULL ? (uint32_t)right->type : 0);
+        }
+        if (!equal_members(compare, &link, linked, left, right)) {
+            return false;
+        }
+        left = skip_dropped(compare, left->next);
+        right = right->next;
+    }
+    return true;
+}
+
 static bool equal_structs(struct pv_compare *compare, const struct path *path,
                           const struct pv_args_type *type, const void *a, const void *b)
 {
@@ -256,20 +284,11 @@ static bool equal_structs(struct pv_compare *compare, const struct path *path,
         if (left->type != right->type) {
             return differs(compare, &head, (uint32_t)left->type, (uint32_t)right->type);
         }
-        for (left = left->next, right = right->next; left != NULL || right != NULL;
-             left = left->next, right = right->next) {
-            const struct pv_args_type *linked = left != NULL ? find_link(type, left->type) : NULL;
-            struct path link = {path, NULL, linked != NULL ? linked->name : "?", -1, false};
-            if (left == NULL || right == NULL || left->type != right->type || linked == NULL) {
-                return differs(compare, &link, left != NULL ? (uint32_t)left->type : 0,
-                               right != NULL ? (uint32_t)right->type : 0);
-            }
-            if (!equal_members(compare, &link, linked, left, right, 0)) {
-                return false;
-            }
+        if (!equal_chains(compare, path, type, left, right)) {
+            return false;
         }
     }
-    return equal_members(compare, path, type, a, b, 0);
+    return equal_members(compare, path, type, a, b);
 }
 
 bool pv_struct_equal(struct pv_compare *compare, const struct pv_args_type *type, const void *a,
@@ -281,5 +300,17 @@ bool pv_struct_equal(struct pv_compare *compare, const struct pv_args_type *type
 bool pv_args_equal(struct pv_compare *compare, const struct pv_args_command *command, const void *a,
                    const void *b)
 {
-    return equal_members(compare, NULL, &command->type, a, b, compare->directions);
+    const struct pv_args_type *type = &command->type;
+    for (uint32_t i = 0; i < type->member_count; i++) {
+        const struct pv_args_member *member = &type->members[i];
+        bool is_new = (member->flags & PV_ARGS_OUT) != 0 && member->kind == PV_KIND_HANDLE;
+        if ((compare->directions != 0 && (member->flags & compare->directions) == 0) ||
+            (compare->inputs && is_new)) {
+            continue;
+        }
+        if (!equal_member(compare, NULL, member, a, b)) {
+            return false;
+        }
+    }
+    return true;
 }
