@@ -168,8 +168,8 @@ static void report_abilities(struct pv_doctor *doctor, cJSON *json, uint32_t gpu
     } abilities[PV_GPU_ABILITY_COUNT] = {
         [PV_GPU_EXPORTS_DMABUF] = {"dma_buf", "  dma-buf"},
         [PV_GPU_BINDS_SPARSE] = {"sparse", "  sparse"},
-        [PV_GPU_SHARES_SEMAPHORES] = {"semaphore_sync_fd", "  SYNC_FD semaphore"},
-        [PV_GPU_SHARES_FENCES] = {"fence_sync_fd", "  SYNC_FD fence"},
+        [PV_GPU_SHARES_SEMAPHORES] = {"semaphore_sync_fd", "  SYNC semaphores"},
+        [PV_GPU_SHARES_FENCES] = {"fence_sync_fd", "  SYNC fences"},
     };
     for (uint32_t i = 0; i < PV_GPU_ABILITY_COUNT; i++) {
         struct pv_gpu_ability_info info = {.struct_size = sizeof(info)};

@@ -231,8 +231,8 @@ static void report_rules(struct pv_doctor *doctor)
         const char *key;
         const char *text;
     } rules[] = {
-        {"dma_buf", "VK_EXT_external_memory_dma_buf is not offered"},
-        {"sparse", "sparse binding is not offered"},
+        {"dma_buf", "VK_EXT_external_memory_dma_buf is not offered, since export does not work"},
+        {"sparse", "sparse binding is not offered, since it does not work"},
         {"semaphore_sync_fd", "SYNC_FD semaphores are emulated"},
         {"fence_sync_fd", "SYNC_FD fences are emulated"},
     };
@@ -244,9 +244,9 @@ static void report_rules(struct pv_doctor *doctor)
             const cJSON *fact = cJSON_GetObjectItem(gpu, rules[i].key);
             if (!cJSON_IsTrue(cJSON_GetObjectItem(fact, "works"))) {
                 cJSON_AddItemToArray(list, cJSON_CreateString(rules[i].text));
-                pv_doctor_say(doctor, PV_MARK_NOTE, topic_view, "rule", "GPU %d: %s (%s)",
+                pv_doctor_say(doctor, PV_MARK_NOTE, topic_view, "rule", "GPU %d: %s",
                               (int)cJSON_GetNumberValue(cJSON_GetObjectItem(gpu, "index")),
-                              rules[i].text, text_of(fact, "why"));
+                              rules[i].text);
             }
         }
     }
