@@ -42,7 +42,9 @@ static bool exists(const char *path)
 static void own_library_folder(char folder[PV_ICD_PATH_SIZE])
 {
     Dl_info info;
-    void *symbol = dlsym(RTLD_DEFAULT, "malloc_usable_size");
+    /* Of these, no preloaded library or sanitizer has one of its own. */
+    void *symbol = dlsym(RTLD_DEFAULT, "gnu_get_libc_version");
+    symbol = symbol != NULL ? symbol : dlsym(RTLD_DEFAULT, "__libc_start_main");
     folder[0] = '\0';
     if (symbol != NULL && dladdr(symbol, &info) != 0 && strrchr(info.dli_fname, '/') != NULL) {
         snprintf(folder, PV_ICD_PATH_SIZE, "%.*s",

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { DEVICES_MAX = 16 };
 
@@ -183,5 +184,7 @@ int pv_self_test_main(int argc, char **argv)
     if (test.DestroyInstance != NULL) {
         test.DestroyInstance(test.instance, NULL);
     }
-    return test.failure[0] == '\0' ? 0 : 1;
+    /* Not exit(): what a client's driver leaves behind is not what is tested here. */
+    fflush(NULL);
+    _exit(test.failure[0] == '\0' ? 0 : 1);
 }
