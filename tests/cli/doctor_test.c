@@ -135,12 +135,12 @@ static bool run_with_manifests(const char *prepare, const char *arguments)
     snprintf(command, sizeof(command),
              "unshare -rm sh -c '"
              "mount -t tmpfs none /mnt && cp /usr/share/vulkan/icd.d/*.json /mnt && cd /mnt && "
-             "%s && mount --bind /mnt /usr/share/vulkan/icd.d && exec \"$P\" doctor %s' 2>&1",
+             "%s && mount --bind /mnt /usr/share/vulkan/icd.d && exec env HOME=/mnt \"$P\" doctor "
+             "%s' 2>&1",
              prepare, arguments);
     if (system("unshare -rm mount -t tmpfs none /mnt 2>/dev/null") != 0) {
         return false; /* this machine does not let users have namespaces */
     }
-    setenv("HOME", "/nonexistent", 1);
     run(command);
     print_message("%s\n", outcome.text);
     return true;
