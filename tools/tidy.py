@@ -5,8 +5,8 @@
 
 Include order: each folder of src/ may include itself and folders of a lower level (LEVELS). ring/
 and timeline/ are given functions to call instead of including each other; front/ and cli/ are
-clients of the public API, and may use base/ besides. Sizes: a file has at most 600 lines, a
-function 70, a line 100 columns. No tabs, no notes to self, no machine paths, no package hosts.
+clients of the public API, and may use base/ besides; cli/ starts workers with isolate/. Sizes: a
+file has at most 600 lines, a function 70, a line 100 columns. No tabs, no notes to self, no machine paths, no package hosts.
 """
 
 import pathlib
@@ -36,7 +36,7 @@ SHADER_SUFFIXES = {".glsl", ".vert", ".frag", ".comp"}
 CODE_SUFFIXES = C_SUFFIXES | SHADER_SUFFIXES | {".py", ".sh"}
 TAB_NAMES = {"Makefile"}
 TAB_SUFFIXES = {".scd"} # whose format asks for them
-TEXT_SUFFIXES = {".md", ".scd"} # prose may be wider
+TEXT_SUFFIXES = {".md", ".scd", ".j2"} # prose may be wider, and so may what prints code
 # Long lines that are data rather than text to read.
 DATA_SUFFIXES = {".json", ".toml", ".xml", ".bin", ".hex", ".golden", ".map", ".svg"}
 
@@ -87,7 +87,8 @@ def include_allowed(folder, reached):
     if folder.startswith("front"):
         return reached in ("public", "base")
     if folder == "cli":
-        return reached in ("public", "base") or reached.startswith("front/")
+        # The program starts its workers, and is each worker's program too.
+        return reached in ("public", "base", "isolate") or reached.startswith("front/")
     if reached == "public":
         # base/ lends the public enums to all (results, log levels); only api/ speaks the rest.
         return folder in ("base", "api")
