@@ -1,21 +1,30 @@
 #include "fakes/world.h"
 
 #include "base/assert.h"
+#include "fakes/fake_vulkan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static struct pv_host host;
+static bool is_fake;
 static const struct pv_log silent;
 
 bool world_is_fake(void)
 {
-    return false;
+    return is_fake;
 }
 
 void world_open(void)
 {
-    PV_ASSERT(pv_host_open(&host, NULL, &silent) == PV_OK);
+    const char *driver = getenv("PV_TEST_DRIVER");
+    is_fake = driver == NULL || strcmp(driver, "loader") != 0;
+    if (is_fake) {
+        pv_fake_reset();
+        pv_host_from_entry(&host, pv_fake_get_instance_proc_addr, &silent);
+    } else {
+        PV_ASSERT(pv_host_open(&host, NULL, &silent) == PV_OK);
+    }
 }
 
 void world_close(void)
@@ -23,14 +32,14 @@ void world_close(void)
     pv_host_close(&host);
 }
 
-struct pv_host *world_host(void)
+struct guest_params world_params(void)
 {
-    return &host;
+    return (struct guest_params){.host = &host, .plans = is_fake ? pv_fake_plans() : NULL};
 }
 
-uint64_t world_live_objects(void)
+int64_t world_live_objects(void)
 {
-    return 0;
+    return is_fake ? pv_fake_alive_count() : 0;
 }
 
 uint32_t world_visible_type(const struct guest *g)

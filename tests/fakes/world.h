@@ -9,11 +9,12 @@
 
 void world_open(void);
 void world_close(void);
-struct pv_host *world_host(void);
+/* For a guest on it. */
+struct guest_params world_params(void);
 bool world_is_fake(void);
 
 /* Objects of the driver that are alive; 0 where that cannot be known. */
-uint64_t world_live_objects(void);
+int64_t world_live_objects(void);
 
 /* Memory of a type that the guest can map, with its blob; either pointer may be NULL. */
 VkResult world_allocate(struct guest *g, uint64_t size, struct guest_shm *shm, uint64_t *id);
