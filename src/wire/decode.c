@@ -38,66 +38,35 @@ uint64_t pv_decode_handle_miss(struct pv_decoder *in, uint64_t id, uint32_t type
     return 0;
 }
 
-void *pv_decode_alloc(struct pv_decoder *in, uint64_t count, size_t element_size, size_t wire_size)
+void *pv_decode_alloc_refused(struct pv_decoder *in, uint64_t count, size_t wire_size)
 {
-    uint64_t size;
+    uint64_t needed;
     if (!pv_decode_ok(in)) {
         return NULL;
     }
-    if (wire_size != 0 && count > (uint64_t)(in->end - in->cursor) / wire_size) {
+    if (!pv_checked_mul(count, wire_size, &needed) || needed > (uint64_t)(in->end - in->cursor)) {
         pv_decode_fault(in, "an array is longer than the stream");
-        return NULL;
-    }
-    if (!pv_checked_mul(count, element_size, &size) || size > SIZE_MAX / 2) {
-        pv_decode_fault(in, "an array's size overflows");
-        return NULL;
-    }
-    void *memory = pv_arena_alloc(in->arena, (size_t)size);
-    if (memory == NULL) {
+    } else {
         pv_decode_fault(in, "a command that takes too much memory to decode");
     }
-    return memory;
+    return NULL;
 }
 
-uint64_t pv_decode_array_size(struct pv_decoder *in, uint64_t expected, bool required)
+uint64_t pv_decode_array_size_differs(struct pv_decoder *in, uint64_t size)
 {
-    uint64_t size = pv_load_u64(pv_decode_take(in, 8));
-    if (size == 0) {
-        if (required && expected != 0) {
-            pv_decode_fault(in, "an array that Vulkan requires is missing");
-        }
-        return 0;
-    }
-    if (size != expected) {
-        pv_decode_fault(in, "an array's size is not what its length says");
-        return 0;
-    }
-    return size;
+    pv_decode_fault(in, size != 0 ? "an array's size is not what its length says"
+                                  : "an array that Vulkan requires is missing");
+    return 0;
 }
 
-void pv_decode_fixed_size(struct pv_decoder *in, uint64_t expected)
+bool pv_decode_absent(struct pv_decoder *in, uint64_t present, bool required)
 {
-    if (pv_load_u64(pv_decode_take(in, 8)) != expected) {
-        pv_decode_fault(in, "a fixed array has another size");
-    }
-}
-
-bool pv_decode_present(struct pv_decoder *in, bool required)
-{
-    uint64_t present = pv_load_u64(pv_decode_take(in, 8));
     if (present > 1) {
         pv_decode_fault(in, "a pointer is neither 0 nor 1");
-    } else if (present == 0 && required) {
+    } else if (required) {
         pv_decode_fault(in, "a pointer that Vulkan requires is null");
     }
-    return present == 1 && pv_decode_ok(in);
-}
-
-void pv_decode_null(struct pv_decoder *in)
-{
-    if (pv_load_u64(pv_decode_take(in, 8)) != 0) {
-        pv_decode_fault(in, "a pointer that the protocol cannot carry");
-    }
+    return false;
 }
 
 /* Takes `size` bytes and their padding; NULL at a fault. */
@@ -184,9 +153,10 @@ struct link {
     struct link *next;
 };
 
-/* Reads one link's header and appends its zeroed struct; NULL at the end of the chain or a fault. */
-static const struct pv_chain_entry *read_link(struct pv_decoder *in, const struct pv_chain *accepted,
-                                              struct link **made)
+/* Reads one link's header and appends its zeroed struct; NULL at the end of the chain or a fault.
+ */
+static const struct pv_chain_entry *read_link(struct pv_decoder *in,
+                                              const struct pv_chain *accepted, struct link **made)
 {
     if (!pv_decode_present(in, false)) {
         return NULL;
@@ -218,7 +188,7 @@ static bool is_repeated(const struct pv_chain_entry *entry,
     return false;
 }
 
-void *pv_decode_chain(struct pv_decoder *in, const struct pv_chain *accepted)
+void *pv_decode_links(struct pv_decoder *in, const struct pv_chain *accepted)
 {
     const struct pv_chain_entry *entries[PV_CHAIN_LINKS_MAX];
     struct link *links[PV_CHAIN_LINKS_MAX];
@@ -241,18 +211,4 @@ void *pv_decode_chain(struct pv_decoder *in, const struct pv_chain *accepted)
         entries[i]->decode(in, links[i]);
     }
     return count != 0 ? links[0] : NULL;
-}
-
-void pv_decode_no_chain(struct pv_decoder *in)
-{
-    if (pv_load_u64(pv_decode_take(in, 8)) != 0) {
-        pv_decode_fault(in, "a pNext chain where none may be");
-    }
-}
-
-void pv_decode_struct_type(struct pv_decoder *in, int32_t expected)
-{
-    if (pv_load_i32(pv_decode_take(in, 4)) != expected) {
-        pv_decode_fault(in, "a struct of another type");
-    }
 }

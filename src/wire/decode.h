@@ -164,24 +164,66 @@ static PV_ALWAYS_INLINE uint64_t pv_decode_first_own(struct pv_decoder *in, uint
     return object->host;
 }
 
+/* --- what most commands are made of: the common case inline, faults in decode.c ----------------- */
+
+PV_NODISCARD PV_COLD void *pv_decode_alloc_refused(struct pv_decoder *in, uint64_t count,
+                                                   size_t wire_size);
+PV_NODISCARD PV_COLD uint64_t pv_decode_array_size_differs(struct pv_decoder *in, uint64_t size);
+PV_NODISCARD PV_COLD bool pv_decode_absent(struct pv_decoder *in, uint64_t present, bool required);
+
 /* `count` elements of `element_size` bytes from the arena, not initialised; NULL and a fault when
  * that is too much. `wire_size` is what one element takes on the wire at least: a count that the
  * rest of the stream cannot hold is refused before anything is allocated. */
-PV_NODISCARD void *pv_decode_alloc(struct pv_decoder *in, uint64_t count, size_t element_size,
-                                   size_t wire_size);
+PV_NODISCARD static PV_ALWAYS_INLINE void *pv_decode_alloc(struct pv_decoder *in, uint64_t count,
+                                                           size_t element_size, size_t wire_size)
+{
+    uint64_t needed, size;
+    if (PV_LIKELY(!__builtin_mul_overflow(count, wire_size, &needed) &&
+                  needed <= (uint64_t)(in->end - in->cursor) &&
+                  !__builtin_mul_overflow(count, element_size, &size) && size <= SIZE_MAX / 2 &&
+                  pv_decode_ok(in))) {
+        void *memory = pv_arena_alloc(in->arena, (size_t)size);
+        if (PV_LIKELY(memory != NULL)) {
+            return memory;
+        }
+    }
+    return pv_decode_alloc_refused(in, count, wire_size);
+}
 
 /* The size that precedes an array. 0 means NULL and is a fault when `required` and `expected` is
  * not 0; any other value must equal `expected`. */
-PV_NODISCARD uint64_t pv_decode_array_size(struct pv_decoder *in, uint64_t expected, bool required);
+PV_NODISCARD static PV_ALWAYS_INLINE uint64_t pv_decode_array_size(struct pv_decoder *in,
+                                                                   uint64_t expected, bool required)
+{
+    uint64_t size = pv_load_u64(pv_decode_take(in, 8));
+    if (PV_UNLIKELY(size != expected && (size != 0 || required))) {
+        return pv_decode_array_size_differs(in, size);
+    }
+    return size;
+}
 
 /* A fixed array's size, which is sent although it is constant. */
-void pv_decode_fixed_size(struct pv_decoder *in, uint64_t expected);
+static PV_ALWAYS_INLINE void pv_decode_fixed_size(struct pv_decoder *in, uint64_t expected)
+{
+    if (PV_UNLIKELY(pv_load_u64(pv_decode_take(in, 8)) != expected)) {
+        pv_decode_fault(in, "a fixed array has another size");
+    }
+}
 
 /* Whether a simple pointer is there: 0 or 1; 0 is a fault when `required`. */
-PV_NODISCARD bool pv_decode_present(struct pv_decoder *in, bool required);
+PV_NODISCARD static PV_ALWAYS_INLINE bool pv_decode_present(struct pv_decoder *in, bool required)
+{
+    uint64_t present = pv_load_u64(pv_decode_take(in, 8));
+    return PV_LIKELY(present == 1) || pv_decode_absent(in, present, required);
+}
 
 /* A pointer that the wire cannot carry: must be 0. */
-void pv_decode_null(struct pv_decoder *in);
+static PV_ALWAYS_INLINE void pv_decode_null(struct pv_decoder *in)
+{
+    if (PV_UNLIKELY(pv_load_u64(pv_decode_take(in, 8)) != 0)) {
+        pv_decode_fault(in, "a pointer that the protocol cannot carry");
+    }
+}
 
 /* A fixed array of scalars at `bytes`: its size, which must be `count`, and the packed elements. */
 static PV_ALWAYS_INLINE void pv_decode_fixed_scalars(struct pv_decoder *in, const uint8_t *bytes,
@@ -229,14 +271,34 @@ struct pv_chain {
     uint32_t count;
 };
 
+PV_NODISCARD PV_COLD void *pv_decode_links(struct pv_decoder *in, const struct pv_chain *accepted);
+
 /* Reads a pNext chain: first all links' headers, outermost first, then their bodies, innermost
  * first; in two loops, never by recursion. Returns the first struct, NULL when there is none. */
-PV_NODISCARD void *pv_decode_chain(struct pv_decoder *in, const struct pv_chain *accepted);
+PV_NODISCARD static PV_ALWAYS_INLINE void *pv_decode_chain(struct pv_decoder *in,
+                                                           const struct pv_chain *accepted)
+{
+    if (PV_LIKELY((size_t)(in->end - in->cursor) >= 8 && pv_load_u64(in->cursor) == 0)) {
+        in->cursor += 8;
+        return NULL;
+    }
+    return pv_decode_links(in, accepted);
+}
 
 /* For a base struct that accepts nothing. */
-void pv_decode_no_chain(struct pv_decoder *in);
+static PV_ALWAYS_INLINE void pv_decode_no_chain(struct pv_decoder *in)
+{
+    if (PV_UNLIKELY(pv_load_u64(pv_decode_take(in, 8)) != 0)) {
+        pv_decode_fault(in, "a pNext chain where none may be");
+    }
+}
 
 /* sType of a struct whose type the protocol knows beforehand. */
-void pv_decode_struct_type(struct pv_decoder *in, int32_t expected);
+static PV_ALWAYS_INLINE void pv_decode_struct_type(struct pv_decoder *in, int32_t expected)
+{
+    if (PV_UNLIKELY(pv_load_i32(pv_decode_take(in, 4)) != expected)) {
+        pv_decode_fault(in, "a struct of another type");
+    }
+}
 
 #endif
