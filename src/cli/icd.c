@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 enum { MANIFEST_SIZE_MAX = 64 * 1024, FOLDERS_MAX = 32 };
 
@@ -107,8 +108,31 @@ static bool is_for_guests(const char *manifest)
            strstr(library, "vulkan_gfxstream") != NULL;
 }
 
+/* Distributions put the machine's name into a manifest's: virtio_icd.i686.json is of no use here. */
+static bool is_for_other_machine(const char *name)
+{
+    static const char *const machines[] = {
+        "aarch64", "armhf", "armv7l", "i386", "i686", "ppc64le", "riscv64", "s390x", "x86_64",
+    };
+    struct utsname host;
+    if (uname(&host) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
+        const char *found = strstr(name, machines[i]);
+        if (found != NULL && found > name && found[-1] == '.' &&
+            strcmp(machines[i], host.machine) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int is_manifest(const struct dirent *entry)
 {
+    if (is_for_other_machine(entry->d_name)) {
+        return 0;
+    }
     const char *suffix = strrchr(entry->d_name, '.');
     return entry->d_name[0] != '.' && suffix != NULL && strcmp(suffix, ".json") == 0;
 }
