@@ -152,6 +152,10 @@ static int serve_client(struct worker *worker)
         message.type != PV_MESSAGE_CLIENT) {
         return 0; /* the parent has gone, or wants no more of us */
     }
+    /* From here on nobody else could serve it. */
+    if (pv_message_send(CONTROL_FD, PV_MESSAGE_STARTED, NULL, 0, NULL, 0, -1) != PV_OK) {
+        return 1;
+    }
     struct pv_client client;
     memcpy(&client, message.payload, sizeof(client));
     struct pv_vtest_params params = {

@@ -17,6 +17,7 @@ static const struct {
     [PV_MESSAGE_READY] = {sizeof(struct pv_ready), sizeof(struct pv_ready), true, false},
     [PV_MESSAGE_PROBED] = {0, PV_MESSAGE_SIZE_MAX, true, false},
     [PV_MESSAGE_CLIENT] = {sizeof(struct pv_client), sizeof(struct pv_client), false, true},
+    [PV_MESSAGE_STARTED] = {0, 0, true, false},
     [PV_MESSAGE_RING] = {sizeof(struct pv_ring_word), sizeof(struct pv_ring_word), true, true},
     [PV_MESSAGE_STATS] = {sizeof(struct pv_client_stats), PV_MESSAGE_SIZE_MAX, true, false},
 };

@@ -17,6 +17,7 @@
  *   worker → parent   READY    once: struct pv_sandbox_report; the driver is loaded, or is not
  * there worker → parent   PROBED   instead of READY, from a probe: the memory plans; then it exits
  *   parent → worker   CLIENT   once: struct pv_client, and the client's socket
+ *   worker → parent   STARTED  once: nothing of the client was read before it
  *   worker → parent   RING     for each ring: struct pv_ring_word, and the memory's descriptor
  *   worker → parent   STATS    at the end: struct pv_client_stats, then 64-bit counts by command
  */
@@ -25,6 +26,7 @@ enum pv_message_type {
     PV_MESSAGE_READY,
     PV_MESSAGE_PROBED,
     PV_MESSAGE_CLIENT,
+    PV_MESSAGE_STARTED,
     PV_MESSAGE_RING,
     PV_MESSAGE_STATS,
     PV_MESSAGE_TYPE_COUNT,

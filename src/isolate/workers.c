@@ -10,7 +10,13 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 32, BACKOFF_SHIFT_MAX = 6 };
+enum {
+    EVENTS_MAX = 32,
+    BACKOFF_SHIFT_MAX = 6,
+    ORPHANS_MAX = 64,
+    /* Spare workers that die in a row before the driver is given up. */
+    FAILURES_MAX = 3,
+};
 
 /* How long a worker may take to leave after its client has. */
 static const uint64_t leave_timeout_ns = 500 * PV_NS_PER_MS;
@@ -31,6 +37,8 @@ struct pv_workers {
     uint32_t failure_count;    /* of spare workers, in a row */
     uint64_t respawn_after_ns; /* 0: at once */
     uint8_t *buffer;           /* for one message */
+    int orphans[ORPHANS_MAX];  /* clients whose worker has died before it has read a byte */
+    uint32_t orphan_count;
 };
 
 static bool watch(struct pv_workers *workers, int fd, uint32_t events, struct pv_worker *worker)
@@ -44,8 +52,10 @@ static bool start_worker(struct pv_workers *workers, bool probe)
 {
     struct pv_worker *worker;
     workers->setup.probe = probe;
+    /* Without plans a worker loads no driver, and can at least tell clients that there is none. */
+    bool give_up = workers->failure_count >= FAILURES_MAX;
     if (pv_worker_spawn(workers->params.program, workers->params.environment, &workers->setup,
-                        workers->plans, workers->plans_size, workers->params.log,
+                        workers->plans, give_up ? 0 : workers->plans_size, workers->params.log,
                         &worker) != PV_OK) {
         return false;
     }
@@ -136,6 +146,9 @@ void pv_workers_destroy(struct pv_workers *workers)
         pv_worker_raise_fatal(worker);
         pv_worker_destroy(worker);
     }
+    for (uint32_t i = 0; i < workers->orphan_count; i++) {
+        close(workers->orphans[i]);
+    }
     pv_fd_close(&workers->epoll);
     free(workers->plans);
     free(workers->buffer);
@@ -181,7 +194,9 @@ static void on_ready(struct pv_workers *workers, struct pv_worker *worker,
                      ready.sandbox.calls_confined != 0 ? "on" : "missing");
     }
     worker->is_ready = true;
-    workers->failure_count = 0;
+    if (ready.has_renderer != 0) {
+        workers->failure_count = 0;
+    }
 }
 
 static void end_probe(struct pv_workers *workers, const uint8_t *plans, size_t size)
@@ -225,6 +240,9 @@ static void on_message(struct pv_workers *workers, struct pv_worker *worker,
         if (worker->is_probe) {
             end_probe(workers, message->payload, message->size);
         }
+        break;
+    case PV_MESSAGE_STARTED:
+        worker->has_started = true;
         break;
     case PV_MESSAGE_RING: {
         struct pv_ring_word word;
@@ -272,6 +290,18 @@ static void unlink_worker(struct pv_workers *workers, struct pv_worker *worker)
     *link = worker->next;
 }
 
+/* The client of a worker that has not read from it can have another one. */
+static bool keep_orphan(struct pv_workers *workers, struct pv_worker *worker)
+{
+    if (workers->orphan_count >= ORPHANS_MAX) {
+        return false;
+    }
+    (void)epoll_ctl(workers->epoll, EPOLL_CTL_DEL, worker->client, NULL);
+    workers->orphans[workers->orphan_count++] = worker->client;
+    worker->client = -1;
+    return true;
+}
+
 /* The process has ended: so has its client, and it must hear of it. */
 static void on_end(struct pv_workers *workers, struct pv_worker *worker, const char *how)
 {
@@ -281,7 +311,11 @@ static void on_end(struct pv_workers *workers, struct pv_worker *worker, const c
             pv_log_error(workers->params.log, "the probe %s: no GPU can be offered", how);
         }
         end_probe(workers, NULL, 0);
-    } else if (worker->client >= 0 && !worker->client_is_gone) {
+    } else if (worker->client >= 0 && !worker->has_started && keep_orphan(workers, worker)) {
+        pv_log_error(workers->params.log, "worker %d %s before it served; another one will",
+                     (int)worker->pid, how);
+        count_failure(workers);
+    } else if (worker->client >= 0) {
         pv_log_error(workers->params.log, "worker %d %s; its client loses its device",
                      (int)worker->pid, how);
         pv_worker_raise_fatal(worker);
@@ -335,11 +369,15 @@ void pv_workers_dispatch(struct pv_workers *workers)
         worker = next;
     }
     keep_spare(workers);
+    while (workers->orphan_count != 0 && find_spare(workers) != NULL) {
+        pv_workers_serve(workers, workers->orphans[--workers->orphan_count]);
+    }
 }
 
 bool pv_workers_has_room(const struct pv_workers *workers)
 {
-    return workers->is_probed && pv_workers_client_count(workers) < workers->params.client_limit &&
+    return workers->is_probed && workers->orphan_count == 0 &&
+           pv_workers_client_count(workers) < workers->params.client_limit &&
            find_spare(workers) != NULL;
 }
 
