@@ -108,7 +108,7 @@ static bool is_for_guests(const char *manifest)
            strstr(library, "vulkan_gfxstream") != NULL;
 }
 
-/* Distributions put the machine's name into a manifest's: virtio_icd.i686.json is of no use here. */
+/* Distributions name the machine in a manifest's name: virtio_icd.i686.json is of no use here. */
 static bool is_for_other_machine(const char *name)
 {
     static const char *const machines[] = {

@@ -58,6 +58,12 @@ bool pv_exec_must_stop(const struct pv_exec *x)
            atomic_load_explicit(&x->stopping, memory_order_acquire);
 }
 
+/* Only this thread writes; others read for statistics. */
+static PV_ALWAYS_INLINE void count(uint64_t *figure, uint64_t more)
+{
+    __atomic_store_n(figure, *figure + more, __ATOMIC_RELAXED);
+}
+
 /* Head := `position`; what is before it, replies included, is done. */
 static void publish(struct pv_exec *x, const uint8_t *position)
 {
@@ -150,9 +156,9 @@ static void execute_one(struct pv_exec *x)
         pv_exec_publish(x);
     }
     command->exec(x);
-    x->counts[number]++;
+    count(&x->counts[number], 1);
     if (x->wants_reply) {
-        x->replies++;
+        count(&x->replies, 1);
         if (PV_UNLIKELY(x->out.overflow)) {
             pv_exec_fault(x, x->reply.blob != NULL ? "the reply does not fit its stream"
                                                    : "a reply without a reply stream");
@@ -205,7 +211,7 @@ enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     x->published = 0;
     pv_epoch_quiet(&x->context->epoch, x->reader);
     run(x, bytes, size, x->bytes);
-    x->bytes += size;
+    count(&x->bytes, size);
     if (PV_LIKELY(pv_decode_ok(&x->in))) {
         return PV_OK;
     }
@@ -225,7 +231,7 @@ void pv_exec_nested(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     pv_arena_reset(&x->nested_arena);
     x->in.arena = &x->arena;
     x->nested = false;
-    x->bytes += size;
+    count(&x->bytes, size);
     x->wants_reply = outer_wants_reply;
     x->command = outer_command;
     if (pv_decode_ok(&x->in)) {
