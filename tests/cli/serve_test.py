@@ -434,7 +434,8 @@ class Commands(unittest.TestCase):
     def test_a_signal_reaches_it_and_nothing_stays(self):
         with tempfile.TemporaryDirectory() as runtime:
             process = subprocess.Popen(
-                [PROGRAM, "serve", "--", "sh", "-c", "trap 'exit 5' TERM; echo up; sleep 100 & wait"],
+                [PROGRAM, "serve", "--", "sh", "-c",
+                 "trap 'exit 5' TERM; echo up; sleep 100 & wait"],
                 stdout=subprocess.PIPE, env=dict(os.environ, XDG_RUNTIME_DIR=runtime))
             self.assertEqual(process.stdout.readline(), b"up\n")
             process.terminate()
