@@ -8,6 +8,7 @@ import sys
 
 import jinja2
 
+from checks import check_closure, check_facts
 from closure import Closure, protocol_commands
 from describe import Description
 from policy import Policy, parts, share, subject
@@ -27,8 +28,10 @@ class Model:
 
     def __init__(self, xml_path, facts_path=None, policy_path=None):
         self.facts = load_facts(facts_path or os.path.join(HERE, "venus.json"))
+        check_facts(facts_path or "venus.json", self.facts)
         self.registry = Registry(xml_path, self.facts)
         self.closure = Closure(self.registry, self.facts)
+        check_closure(self.registry, self.closure)
         self.commands = protocol_commands(self.registry, self.closure, self.facts)
         self.policy = Policy(policy_path or os.path.join(HERE, "commands.toml"), self.registry,
                              self.commands)
@@ -225,6 +228,8 @@ def render(env, model, name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vk-xml", help="the Vulkan registry")
+    parser.add_argument("--facts", help="our own facts, instead of venus.json")
+    parser.add_argument("--policy", help="the policy, instead of commands.toml")
     parser.add_argument("--out", help="folder for the generated files")
     parser.add_argument("--list", action="store_true", help="only print the files' names")
     arguments = parser.parse_args()
@@ -233,7 +238,7 @@ def main():
         return
     if not arguments.vk_xml or not arguments.out:
         parser.error("--vk-xml and --out are needed")
-    model = Model(arguments.vk_xml)
+    model = Model(arguments.vk_xml, arguments.facts, arguments.policy)
     env = environment(model)
     os.makedirs(arguments.out, exist_ok=True)
     for name in files():

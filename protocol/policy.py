@@ -7,6 +7,8 @@ from registry import RegistryError
 
 SECTIONS = {"objects", "handlers", "refused", "keep", "ids", "nullable", "filters", "blocks",
             "streams", "extensions"}
+LISTS = [("keep", "members"), ("ids", "members"), ("nullable", "members"), ("blocks", "commands"),
+         ("streams", "context_only"), ("streams", "ring_only"), ("extensions", "guest_only")]
 HANDLERS_MAX = 50  # by hand; a 51st is a reason to teach the generator
 
 # The files that generated code is spread over, by what it is about: the first match wins. The
@@ -59,6 +61,7 @@ class Policy:
         unknown = set(self.data) - SECTIONS
         if unknown:
             raise RegistryError(f"{self.path}: unknown section [{sorted(unknown)[0]}]")
+        self._check_shape()
         for section in ("handlers", "refused"):
             for name in self.data.get(section, {}):
                 if not re.fullmatch(r"vk\w+", name):
@@ -74,6 +77,18 @@ class Policy:
                 found = self.registry.commands.get(owner) or self.registry.type(owner)
                 if found is not None and found.member(member) is None:
                     raise RegistryError(f"{self.path}: [{section}] no member {entry}")
+
+    def _check_shape(self):
+        for section in sorted(SECTIONS):
+            if section not in self.data:
+                raise RegistryError(f"{self.path}: no section [{section}]")
+        for section in ("handlers", "refused", "filters"):
+            for name, text in self.data[section].items():
+                if not isinstance(text, str):
+                    raise RegistryError(f"{self.path}: [{section}] {name} is not a text")
+        for section, key in LISTS:
+            if not isinstance(self.data[section].get(key), list):
+                raise RegistryError(f"{self.path}: [{section}] {key} is not a list")
 
     def handler(self, command):
         return self.data["handlers"].get(command.name)

@@ -26,6 +26,8 @@ SCALARS = {  # C type → (bytes on the wire, bytes in C)
     "size_t": (8, 8),
 }
 
+ALIASES_MAX = 16
+
 # Layering structs that describe other drivers: left out of the protocol on purpose.
 LEFT_OUT_TYPES = {
     "VkPhysicalDeviceLayeredApiPropertiesListKHR",
@@ -135,7 +137,7 @@ def parse_c(declaration, attributes):
     """A Member from its C declaration (comments removed) and vk.xml's attributes."""
     text = re.sub(r"\s+", " ", declaration).strip()
     match = re.fullmatch(
-        r"(?P<const>const )?\s*(?:struct )?(?P<type>\w+)\s*(?P<stars>[*\s]*(?:const\s*\*)?[*\s]*)"
+        r"(?P<const>const )?\s*(?:struct )?(?P<type>\w+)(?=[\s*])\s*(?P<stars>[*\s]*(?:const\s*\*)?[*\s]*)"
         r"(?P<name>\w+)\s*(?P<dims>(?:\[\s*\w+\s*\]\s*)*)(?::\s*\d+)?",
         text,
     )
@@ -156,6 +158,13 @@ def parse_c(declaration, attributes):
         member.selection = attributes["selection"].split(",")
     member.values = attributes.get("values")
     return member
+
+
+def number_of(text, name):
+    try:
+        return int(text, 0)
+    except (TypeError, ValueError) as error:
+        raise RegistryError(f"{name} has the value '{text}', which is no number") from error
 
 
 def element_text(element):
@@ -216,9 +225,12 @@ class Registry:
         return self.types.get(self.canonical(name))
 
     def canonical(self, name):
-        while name in self.aliases:
+        """The name behind aliases, which are few: a longer way is a loop."""
+        for _ in range(ALIASES_MAX):
+            if name not in self.aliases:
+                return name
             name = self.aliases[name]
-        return name
+        raise RegistryError(f"{name} is an alias of itself")
 
     # --- vk.xml -------------------------------------------------------------------------------
 
@@ -227,7 +239,7 @@ class Registry:
             for element in types.findall("type"):
                 self._read_type(element)
         if self.header_version is None:
-            raise RegistryError("vk.xml has no VK_HEADER_VERSION_COMPLETE")
+            raise RegistryError("the registry has no VK_HEADER_VERSION")
 
     def _read_type(self, element):
         category = element.get("category")
@@ -299,17 +311,17 @@ class Registry:
     def _add_value(self, enum, name, text):
         self.constants[name] = text
         if enum in self.enum_values:
-            self.enum_values[enum].add(int(text, 0))
+            self.enum_values[enum].add(number_of(text, name))
         if enum == "VkStructureType":
-            self.stype_values[name] = int(text, 0)
+            self.stype_values[name] = number_of(text, name)
 
     def _read_extending_enum(self, entry, number):
         name = entry.get("name")
         if "alias" in entry.attrib:
             self.aliases[name] = entry.get("alias")
         elif entry.get("extends") and "offset" in entry.attrib:
-            block = int(entry.get("extnumber") or number)
-            value = 1000000000 + (block - 1) * 1000 + int(entry.get("offset"))
+            block = number_of(entry.get("extnumber") or number, name)
+            value = 1000000000 + (block - 1) * 1000 + number_of(entry.get("offset"), name)
             self._add_value(entry.get("extends"), name, entry.get("dir", "") + str(value))
         elif entry.get("extends") and "value" in entry.attrib:
             self._add_value(entry.get("extends"), name, entry.get("value"))
@@ -349,7 +361,8 @@ class Registry:
         for element in root.findall("extensions/extension"):
             if "vulkan" not in element.get("supported", "").split(","):
                 continue
-            made = Extension(element.get("name"), int(element.get("number")), 0,
+            made = Extension(element.get("name"),
+                             number_of(element.get("number"), element.get("name")), 0,
                              element.get("type") == "device")
             for require in element.findall("require"):
                 names = self._required_names([require])
@@ -377,24 +390,30 @@ class Registry:
             self.types[name] = Type(name, "enum", private=True, values=values)
         for entry in facts["structs"]:
             made = Type(entry["name"], "struct", private=True)
-            made.members = [self._private_member(m) for m in entry["members"]]
+            made.members = self._private_members(entry["name"], entry["members"])
             made.stype = entry.get("sType")
             made.extends = entry.get("extends", [])
             if made.stype:
                 self.stype_values[made.stype] = entry["value"]
             self.types[made.name] = made
         for entry in facts["private_commands"]:
-            params = [self._private_member(p) for p in entry["params"]]
+            params = self._private_members(entry["name"], entry["params"])
             self.commands[entry["name"]] = Command(entry["name"], entry["returns"], params,
                                                    private=True)
 
     @staticmethod
-    def _private_member(entry):
-        attributes = {key: entry[key] for key in ("len",) if key in entry}
-        for key in ("optional", "noautovalidity"):
-            if entry.get(key):
-                attributes[key] = "true"
-        return parse_c(entry["c"], attributes)
+    def _private_members(owner, entries):
+        found = []
+        for entry in entries:
+            attributes = {key: entry[key] for key in ("len",) if key in entry}
+            for key in ("optional", "noautovalidity"):
+                if entry.get(key):
+                    attributes[key] = "true"
+            try:
+                found.append(parse_c(entry["c"], attributes))
+            except RegistryError as error:
+                raise RegistryError(f"{owner}: {error}") from error
+        return found
 
 
 def load_facts(path):

@@ -289,12 +289,12 @@ class Wire:
                                count=count)]
         return [self._step("fixed", owner, member, path, prefix, mode=mode, count=count)]
 
-    def number(self, text):
-        text = str(text)
+    def number(self, name):
+        text = str(name)
         while not text.isdigit():
             text = self.registry.constants.get(self.registry.canonical(text))
             if text is None:
-                raise RegistryError("an array's size is no number")
+                raise RegistryError(f"an array's size, {name}, is no number")
             text = text.strip("()").rstrip("Uu")
         return int(text)
 
