@@ -313,7 +313,7 @@ class Wire:
         elif len(member.lens) == 2:
             kind = "arrays"
             extra["inner"] = lengths[1]
-        elif mode == FULL and (self.packed(member) or self.registry.type(member.type).name == "void"):
+        elif mode == FULL and (self.packed(member) or member.type == "void"):
             kind = "packed"
             extra["alignment"] = self.alignment(member)
         else:

@@ -164,7 +164,7 @@ static PV_ALWAYS_INLINE uint64_t pv_decode_first_own(struct pv_decoder *in, uint
     return object->host;
 }
 
-/* --- what most commands are made of: the common case inline, faults in decode.c ----------------- */
+/* --- what most commands are made of: the common case inline, faults in decode.c --- */
 
 PV_NODISCARD PV_COLD void *pv_decode_alloc_refused(struct pv_decoder *in, uint64_t count,
                                                    size_t wire_size);
