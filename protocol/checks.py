@@ -48,8 +48,8 @@ def _check_numbers(path, commands):
 
 
 def check_closure(registry, closure):
-    """Every type and length that the protocol's structs and commands name is known. Private ones may
-    need an extension that the registry is too old for; they drop out with it."""
+    """Every type and length that the protocol's structs and commands name is known. Private ones
+    may need an extension that the registry is too old for; they drop out with it."""
     for name in sorted(closure.names):
         owner = registry.types.get(name) or registry.commands.get(name)
         for member in owner.members if not owner.private else []:

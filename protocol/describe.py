@@ -104,7 +104,8 @@ class Description:
     def _row(self, owner, member):
         made = self.registry.type(member.type)
         row = SimpleNamespace(name=member.name, member=member, owner=owner, flags=[], type=None,
-                              object=None, count=None, lengths=[], selector=None, condition=None, unit=1, enum=None)
+                              object=None, count=None, lengths=[], selector=None, condition=None,
+                              unit=1, enum=None)
         if not self.closure.member_on_wire(member):
             row.shape, row.kind = "NOTHING", "BITS"
             return row

@@ -94,7 +94,7 @@ class Model:
         return len(seen)
 
     def enums(self):
-        """[(name, the least value that is not negative, how many follow it without a gap, others)]"""
+        """[(name, the least value that is not negative, how many follow without a gap, others)]"""
         found = []
         for name, values in sorted(self.registry.enum_values.items()):
             if name in self.closure.names and values:

@@ -137,7 +137,8 @@ def parse_c(declaration, attributes):
     """A Member from its C declaration (comments removed) and vk.xml's attributes."""
     text = re.sub(r"\s+", " ", declaration).strip()
     match = re.fullmatch(
-        r"(?P<const>const )?\s*(?:struct )?(?P<type>\w+)(?=[\s*])\s*(?P<stars>[*\s]*(?:const\s*\*)?[*\s]*)"
+        r"(?P<const>const )?\s*(?:struct )?(?P<type>\w+)(?=[\s*])\s*"
+        r"(?P<stars>[*\s]*(?:const\s*\*)?[*\s]*)"
         r"(?P<name>\w+)\s*(?P<dims>(?:\[\s*\w+\s*\]\s*)*)(?::\s*\d+)?",
         text,
     )
@@ -247,7 +248,8 @@ class Registry:
         if name in LEFT_OUT_TYPES or name in self.types or name is None:
             return
         if name == "VK_HEADER_VERSION":
-            self.header_version = int(re.search(r"VK_HEADER_VERSION\s+(\d+)", element_text(element))[1])
+            found = re.search(r"VK_HEADER_VERSION\s+(\d+)", element_text(element))
+            self.header_version = number_of(found[1] if found else None, name)
         if "alias" in element.attrib:
             self.aliases[name] = element.get("alias")
             return

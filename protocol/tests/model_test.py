@@ -1,5 +1,5 @@
 """The bytes that the model gives to every command and struct are those that were recorded from the
-protocol's own generated headers (data/). The text is made of wire.py's steps, and of nothing else."""
+protocol's own generated headers (data/). The text is made of wire.py's steps and nothing else."""
 
 import json
 import re
