@@ -179,10 +179,11 @@ int pv_worker_main(int argc, char **argv)
     worker.buffer = malloc(PV_MESSAGE_SIZE_MAX);
     if (argc != 1 || worker.buffer == NULL || !receive_setup(&worker)) {
         fprintf(stderr, "pearvisor worker: only `pearvisor serve` can start it\n");
+        free(worker.buffer);
         return 2;
     }
     if (!confine_files(&worker)) {
-        return 1;
+        _exit(1);
     }
     if (worker.setup.probe != 0) {
         return probe(&worker);
