@@ -124,10 +124,12 @@ static void *handle_room(struct pv_exec *x, uint32_t count)
     return room;
 }
 
-static void abandon_all(struct pv_exec *x, uint32_t count, const uint64_t *ids)
+/* The guest reads zeros in their place. */
+static void abandon_all(struct pv_exec *x, uint32_t count, uint64_t *ids)
 {
     for (uint32_t i = 0; i < count; i++) {
         pv_object_abandon(&x->context->objects, ids[i]);
+        ids[i] = 0;
     }
 }
 
@@ -153,7 +155,6 @@ VkResult pv_handle_vkAllocateCommandBuffers(struct pv_exec *x,
         return result;
     }
     abandon_all(x, count, ids);
-    memset(ids, 0, count * sizeof(*ids));
     return result;
 }
 
@@ -196,7 +197,6 @@ VkResult pv_handle_vkAllocateDescriptorSets(struct pv_exec *x,
         return result;
     }
     abandon_all(x, count, ids);
-    memset(ids, 0, count * sizeof(*ids));
     return result;
 }
 
