@@ -150,9 +150,11 @@ static void answer_counts(struct pv_random *random, const struct pv_args_type *t
 {
     for (uint32_t i = 0; i < type->member_count; i++) {
         const struct pv_args_member *member = &type->members[i];
+        if ((member->flags & PV_ARGS_IN_AND_OUT) == 0 || member->kind != PV_KIND_BITS) {
+            continue;
+        }
         void *at = pointer_at(args, member->offset);
-        if ((member->flags & PV_ARGS_IN_AND_OUT) == 0 || at == NULL ||
-            member->kind != PV_KIND_BITS) {
+        if (at == NULL) {
             continue;
         }
         uint64_t room = pv_args_number(at, member->size);

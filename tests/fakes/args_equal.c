@@ -68,8 +68,11 @@ uint64_t pv_args_count(const struct pv_args_member *member, const void *owner, u
 bool pv_args_is_sent(const struct pv_args_member *member, const void *owner)
 {
     const struct pv_args_condition *condition = &member->condition;
+    if (condition->mask == 0) {
+        return true;
+    }
     uint64_t value = pv_args_number((const uint8_t *)owner + condition->offset, 4);
-    return condition->mask == 0 || (value & condition->mask) == condition->value;
+    return (value & condition->mask) == condition->value;
 }
 
 const struct pv_args_member *pv_args_case(const struct pv_args_type *type, int32_t selected)

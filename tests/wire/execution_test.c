@@ -375,9 +375,12 @@ static void expect_failure(void *args)
     memcpy((uint8_t *)args + test.command->result_offset, &result, sizeof(result));
     for (uint32_t i = 0; i < type->member_count; i++) {
         const struct pv_args_member *member = &type->members[i];
+        if ((member->flags & PV_ARGS_OUT) == 0 || member->shape != PV_SHAPE_ARRAY) {
+            continue;
+        }
         uint64_t *ids;
         memcpy(&ids, (const uint8_t *)args + member->offset, sizeof(ids));
-        if ((member->flags & PV_ARGS_OUT) != 0 && member->shape == PV_SHAPE_ARRAY && ids != NULL) {
+        if (ids != NULL) {
             memset(ids, 0, pv_args_count(member, args, 0, 0) * sizeof(*ids));
         }
     }
