@@ -308,8 +308,7 @@ static void a_shader_s_size_is_a_multiple_of_4(void **state)
     write_shader(12, 3);
     bytes_expect_ok(&pv_args_vkCreateShaderModule, &a);
     write_shader(13, 3);
-    bytes_expect_fault(&pv_args_vkCreateShaderModule,
-                       "codeSize is not a multiple of 4");
+    bytes_expect_fault(&pv_args_vkCreateShaderModule, "codeSize is not a multiple of 4");
 }
 
 static void write_front_face(int32_t front)
