@@ -30,6 +30,8 @@ test: setup-test ## Run every test: gcc, clang with ASan and UBSan, TSan
 
 bench: setup-bench ## Run the benchmarks on the release build
 	@$(MAKE) -s --no-print-directory build
+	@[ -d $(BUILD)/bench ] || meson setup --reconfigure $(BUILD) -Dtests=enabled >build/configure.log
+	@tools/ninja -C $(BUILD) meson-benchmark-prereq
 	@meson test -C $(BUILD) --benchmark --verbose --no-rebuild
 
 check-style: setup-style ## Check formatting, include order and size limits

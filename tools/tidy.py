@@ -6,7 +6,8 @@
 Include order: each folder of src/ may include itself and folders of a lower level (LEVELS). ring/
 and timeline/ are given functions to call instead of including each other; front/ and cli/ are
 clients of the public API, and may use base/ besides; cli/ starts workers with isolate/. Sizes: a
-file has at most 600 lines, a function 70, a line 100 columns. No tabs, no notes to self, no machine paths, no package hosts.
+file has at most 600 lines, a function 70, a line 100 columns. No tabs, no notes to self, no
+machine paths, no package hosts.
 """
 
 import pathlib
