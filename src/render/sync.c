@@ -311,7 +311,15 @@ void pv_handle_vkImportSemaphoreResourceMESA(struct pv_exec *x,
  * has not come. */
 struct wait {
     VkResult (*look)(const struct wait *wait, uint64_t timeout_ns);
-    struct pv_device *device;
+    /* Copies: another ring may destroy the device while this one waits, and our struct with it. */
+    VkDevice host;
+    union {
+        PFN_vkWaitForFences fences;
+        PFN_vkGetFenceStatus fence_status;
+        PFN_vkWaitSemaphores semaphores;
+        PFN_vkGetSemaphoreCounterValue counter;
+        PFN_vkGetQueryPoolResults queries;
+    } call;
     const void *arguments;
     uint32_t index; /* of the one object that this look is for */
     bool polls;     /* the driver has no good way to block in it */
@@ -366,8 +374,7 @@ static uint64_t deadline_of(uint64_t timeout_ns)
 static VkResult look_at_fence(const struct wait *wait, uint64_t timeout_ns)
 {
     const struct pv_vkWaitForFences *a = wait->arguments;
-    return wait->device->vk.WaitForFences(wait->device->host, 1, &a->pFences[wait->index], VK_TRUE,
-                                          timeout_ns);
+    return wait->call.fences(wait->host, 1, &a->pFences[wait->index], VK_TRUE, timeout_ns);
 }
 
 /* A driver may spin when it waits for any of several. */
@@ -377,7 +384,7 @@ static VkResult look_at_any_fence(const struct wait *wait, uint64_t timeout_ns)
     VkResult result = VK_TIMEOUT;
     (void)timeout_ns;
     for (uint32_t i = 0; i < a->fenceCount && is_pending(result); i++) {
-        result = wait->device->vk.GetFenceStatus(wait->device->host, a->pFences[i]);
+        result = wait->call.fence_status(wait->host, a->pFences[i]);
     }
     return result == VK_NOT_READY ? VK_TIMEOUT : result;
 }
@@ -389,9 +396,15 @@ VkResult pv_handle_vkWaitForFences(struct pv_exec *x, struct pv_vkWaitForFences 
         return VK_ERROR_DEVICE_LOST;
     }
     uint64_t deadline_ns = deadline_of(a->timeout);
-    struct wait wait = {.look = look_at_fence, .device = device, .arguments = a};
+    struct wait wait = {
+        .look = look_at_fence,
+        .host = device->host,
+        .call.fences = device->vk.WaitForFences,
+        .arguments = a,
+    };
     if (a->waitAll == VK_FALSE && a->fenceCount > 1) {
         wait.look = look_at_any_fence;
+        wait.call.fence_status = device->vk.GetFenceStatus;
         wait.polls = true;
         return wait_for(x, &wait, deadline_ns);
     }
@@ -412,7 +425,7 @@ static VkResult look_at_semaphore(const struct wait *wait, uint64_t timeout_ns)
         .pSemaphores = &all->pSemaphores[wait->index],
         .pValues = &all->pValues[wait->index],
     };
-    return wait->device->vk.WaitSemaphores(wait->device->host, &one, timeout_ns);
+    return wait->call.semaphores(wait->host, &one, timeout_ns);
 }
 
 static VkResult look_at_any_semaphore(const struct wait *wait, uint64_t timeout_ns)
@@ -421,8 +434,7 @@ static VkResult look_at_any_semaphore(const struct wait *wait, uint64_t timeout_
     (void)timeout_ns;
     for (uint32_t i = 0; i < all->semaphoreCount; i++) {
         uint64_t value = 0;
-        VkResult result = wait->device->vk.GetSemaphoreCounterValue(wait->device->host,
-                                                                    all->pSemaphores[i], &value);
+        VkResult result = wait->call.counter(wait->host, all->pSemaphores[i], &value);
         if (result != VK_SUCCESS || value >= all->pValues[i]) {
             return result;
         }
@@ -442,9 +454,15 @@ VkResult pv_handle_vkWaitSemaphores(struct pv_exec *x, struct pv_vkWaitSemaphore
         return VK_ERROR_EXTENSION_NOT_PRESENT;
     }
     uint64_t deadline_ns = deadline_of(a->timeout);
-    struct wait wait = {.look = look_at_semaphore, .device = device, .arguments = info};
+    struct wait wait = {
+        .look = look_at_semaphore,
+        .host = device->host,
+        .call.semaphores = device->vk.WaitSemaphores,
+        .arguments = info,
+    };
     if ((info->flags & VK_SEMAPHORE_WAIT_ANY_BIT) != 0 && info->semaphoreCount > 1) {
         wait.look = look_at_any_semaphore;
+        wait.call.counter = device->vk.GetSemaphoreCounterValue;
         wait.polls = true;
         return wait_for(x, &wait, deadline_ns);
     }
@@ -477,9 +495,8 @@ static VkResult look_at_queries(const struct wait *wait, uint64_t timeout_ns)
 {
     const struct pv_vkGetQueryPoolResults *a = wait->arguments;
     (void)timeout_ns;
-    return wait->device->vk.GetQueryPoolResults(wait->device->host, a->queryPool, a->firstQuery,
-                                                a->queryCount, a->dataSize, a->pData, a->stride,
-                                                a->flags);
+    return wait->call.queries(wait->host, a->queryPool, a->firstQuery, a->queryCount, a->dataSize,
+                              a->pData, a->stride, a->flags);
 }
 
 VkResult pv_handle_vkGetQueryPoolResults(struct pv_exec *x, struct pv_vkGetQueryPoolResults *a)
@@ -510,7 +527,12 @@ VkResult pv_handle_vkGetQueryPoolResults(struct pv_exec *x, struct pv_vkGetQuery
             ~(VkQueryResultFlags)(VK_QUERY_RESULT_WAIT_BIT | VK_QUERY_RESULT_PARTIAL_BIT);
     }
     struct wait wait = {
-        .look = look_at_queries, .device = device, .arguments = &shifted, .polls = true};
+        .look = look_at_queries,
+        .host = device->host,
+        .call.queries = device->vk.GetQueryPoolResults,
+        .arguments = &shifted,
+        .polls = true,
+    };
     VkResult result = wait_for(x, &wait, waits ? UINT64_MAX : 0);
     a->pData = room;
     return result;
