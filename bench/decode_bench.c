@@ -300,7 +300,7 @@ static void open_bench(struct bench *b)
     b->stream = aligned_alloc(64, STREAM_SIZE);
     b->private = aligned_alloc(64, STREAM_SIZE);
     if (b->device == NULL || b->stream == NULL || b->private == NULL ||
-        pv_exec_init(&b->exec, context, NULL) != PV_OK) {
+        pv_exec_init(&b->exec, context) != PV_OK) {
         fprintf(stderr, "decode_bench: cannot open a device\n");
         exit(1);
     }

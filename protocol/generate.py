@@ -93,6 +93,10 @@ class Model:
                     todo.append(made)
         return len(seen)
 
+    def holes(self):
+        numbers = {command.number for command in self.commands}
+        return [number for number in range(max(numbers)) if number not in numbers]
+
     def enums(self):
         """[(name, the least value that is not negative, how many follow without a gap, others)]"""
         found = []

@@ -148,6 +148,12 @@ class Policy:
             words.append("PV_COMMAND_ON_CONTEXT")
         if command.name in self.data["streams"]["ring_only"]:
             words.append("PV_COMMAND_ON_RING")
+        if self.refusal(command):
+            words.append("PV_COMMAND_NO_EXEC")
+        if command.encoded:
+            words.append("PV_COMMAND_ENCODED")
+        if self.kind(command) == "handler":
+            words.append("PV_COMMAND_HANDLED")
         return " | ".join(words) if words else "0"
 
     def guest_only(self):

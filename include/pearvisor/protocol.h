@@ -19,7 +19,7 @@ extern "C" {
 enum pv_command_fate {
     PV_COMMAND_UNKNOWN = 0, /* the registry or the protocol has no command with this number */
     PV_COMMAND_GENERATED,   /* decoded, executed and answered by generated code alone */
-    PV_COMMAND_HANDLED,     /* decoded by generated code, then a function written by hand */
+    PV_COMMAND_BY_HAND,     /* decoded by generated code, then a function written by hand */
     PV_COMMAND_REFUSED,     /* decodable, but a guest that sends it is at fault */
     PV_COMMAND_UNENCODABLE, /* has a number, but no form on the wire */
 };

@@ -1,8 +1,8 @@
-#include <pearvisor/protocol.h>
-#include <string.h>
-
 #include "host/host.h"
 #include "render/exec.h"
+
+#include <pearvisor/protocol.h>
+#include <string.h>
 
 uint32_t pv_protocol_command_count(void)
 {
@@ -17,12 +17,14 @@ void pv_protocol_command(uint32_t number, struct pv_command_info *info)
     }
     const struct pv_command *command = &pv_commands[number];
     info->name = command->name;
-    info->handler = command->handler;
-    info->reason = command->refusal;
-    if (command->exec != NULL) {
-        info->fate = command->handler != NULL ? PV_COMMAND_HANDLED : PV_COMMAND_GENERATED;
+    if ((command->flags & PV_COMMAND_NO_EXEC) != 0) {
+        bool encoded = (command->flags & PV_COMMAND_ENCODED) != 0;
+        info->fate = encoded ? PV_COMMAND_REFUSED : PV_COMMAND_UNENCODABLE;
+        info->reason = command->note;
     } else {
-        info->fate = command->encoded ? PV_COMMAND_REFUSED : PV_COMMAND_UNENCODABLE;
+        bool handled = (command->flags & PV_COMMAND_HANDLED) != 0;
+        info->fate = handled ? PV_COMMAND_BY_HAND : PV_COMMAND_GENERATED;
+        info->handler = command->note;
     }
 }
 

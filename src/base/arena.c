@@ -10,7 +10,8 @@ static _Alignas(PV_ARENA_ALIGNMENT) uint8_t no_block[PV_ARENA_ALIGNMENT];
 
 void pv_arena_init(struct pv_arena *arena, size_t limit_bytes)
 {
-    *arena = (struct pv_arena){.cursor = no_block, .end = no_block, .limit_bytes = limit_bytes};
+    *arena = (struct pv_arena){
+        .cursor = no_block, .end = no_block, .start = no_block, .limit_bytes = limit_bytes};
 }
 
 void pv_arena_finish(struct pv_arena *arena)
@@ -57,6 +58,9 @@ static bool add_block(struct pv_arena *arena, size_t wanted)
     arena->used_bytes = used;
     arena->cursor = block->bytes;
     arena->end = block->bytes + size;
+    if (block->older == NULL) {
+        arena->start = block->bytes;
+    }
     return true;
 }
 
@@ -86,5 +90,4 @@ void pv_arena_drop_blocks(struct pv_arena *arena)
     }
     arena->used_bytes = 0;
     arena->end = arena->blocks->bytes + arena->blocks->size;
-    arena->cursor = arena->blocks->bytes;
 }

@@ -11,6 +11,7 @@
 struct pv_arena {
     uint8_t *cursor;
     uint8_t *end;
+    uint8_t *start;                /* of the block that is kept: the cursor's place after a reset */
     struct pv_arena_block *blocks; /* newest first; the last one is kept */
     size_t used_bytes;             /* in the blocks before the newest */
     size_t limit_bytes;            /* of all blocks since the last reset */
@@ -53,12 +54,13 @@ struct pv_arena_block {
 /* Everything allocated since the last reset is gone. */
 static PV_ALWAYS_INLINE void pv_arena_reset(struct pv_arena *arena)
 {
-    if (PV_UNLIKELY(arena->blocks != NULL && arena->blocks->older != NULL)) {
+    if (arena->cursor == arena->start) {
+        return;
+    }
+    if (PV_UNLIKELY(arena->blocks->older != NULL)) {
         pv_arena_drop_blocks(arena);
     }
-    if (PV_LIKELY(arena->blocks != NULL)) {
-        arena->cursor = arena->blocks->bytes;
-    }
+    arena->cursor = arena->start;
 }
 
 #endif

@@ -46,10 +46,10 @@ static void print_text(void)
                    *detail != '\0' ? ": " : "", detail);
         }
     }
-    uint32_t decoded = counts[PV_COMMAND_GENERATED] + counts[PV_COMMAND_HANDLED];
+    uint32_t decoded = counts[PV_COMMAND_GENERATED] + counts[PV_COMMAND_BY_HAND];
     printf("\nVulkan registry %s: %u commands executed (%u generated, %u by hand), %u refused, "
            "%u without encoding; %u structs; %u device extensions\n",
-           version, decoded, counts[PV_COMMAND_GENERATED], counts[PV_COMMAND_HANDLED],
+           version, decoded, counts[PV_COMMAND_GENERATED], counts[PV_COMMAND_BY_HAND],
            counts[PV_COMMAND_REFUSED], counts[PV_COMMAND_UNENCODABLE], pv_protocol_struct_count(),
            pv_protocol_extension_count());
 }

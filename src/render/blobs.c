@@ -82,7 +82,8 @@ static enum pv_result export_id(struct pv_render_context *context, uint64_t id, 
     pv_epoch_wake(&context->epoch, context->visitor);
     struct pv_slot *slot = pv_object_slot(&context->objects, id);
     uint64_t tag = atomic_load_explicit(&slot->tag, memory_order_acquire);
-    if (PV_TAG_TYPE(tag) == PV_OBJECT_DEVICE_MEMORY) {
+    if (PV_TAG_TYPE(tag) == PV_OBJECT_DEVICE_MEMORY &&
+        pv_device_is_alive(context, PV_TAG_OWNER(tag))) {
         struct pv_memory *memory =
             (struct pv_memory *)(uintptr_t)atomic_load_explicit(&slot->host, memory_order_relaxed);
         result = export_memory(memory, flags, size, blob);

@@ -28,8 +28,8 @@ static void set_quota(struct pv_quota *quota)
 
 static enum pv_result init_locks(struct pv_render_context *context)
 {
-    pthread_mutex_t *const locks[] = {&context->lock, &context->timelines_lock,
-                                      &context->visitor_lock};
+    pthread_mutex_t *const locks[] = {&context->lock, &context->lifecycle_lock,
+                                      &context->timelines_lock, &context->visitor_lock};
     for (size_t i = 0; i < sizeof(locks) / sizeof(locks[0]); i++) {
         if (pthread_mutex_init(locks[i], NULL) != 0) {
             while (i > 0) {
@@ -64,7 +64,7 @@ static enum pv_result init(struct pv_render_context *context)
     context->ended_counts = calloc(PV_COMMAND_COUNT, sizeof(*context->ended_counts));
     struct pv_exec *exec = calloc(1, sizeof(*exec));
     if (context->visitor == NULL || context->ended_counts == NULL || exec == NULL ||
-        pv_exec_init(exec, context, NULL) != PV_OK) {
+        pv_exec_init(exec, context) != PV_OK) {
         free(exec);
         return PV_NO_MEMORY;
     }
@@ -127,6 +127,7 @@ void pv_render_destroy(struct pv_render_context *context)
     if (context->has_locks) {
         pthread_mutex_destroy(&context->visitor_lock);
         pthread_mutex_destroy(&context->timelines_lock);
+        pthread_mutex_destroy(&context->lifecycle_lock);
         pthread_mutex_destroy(&context->lock);
     }
     free(context);

@@ -132,9 +132,13 @@ struct pv_render_context {
     struct pv_render_ring *rings; /* guarded by lock; changed on the context's own stream only */
     uint64_t ring_count;
     struct pv_ring_monitor *monitor;
+    /* Held while instance, devices and queues come and go, so that none is made of one that is
+     * going; taken before the locks below. */
+    pthread_mutex_t lifecycle_lock;
     pthread_mutex_t timelines_lock;            /* taken before `lock` */
     struct pv_queue *queues[PV_TIMELINES_MAX]; /* by ring_idx; guarded by timelines_lock */
-    /* A look into the table from a thread that runs no stream: one at a time. */
+    /* A look into the table from a thread that runs no stream: one at a time. Who frees memory
+     * takes the lock once, after which nobody exports it any more. */
     pthread_mutex_t visitor_lock;
     struct pv_epoch_reader *visitor;
     bool has_locks;

@@ -230,10 +230,23 @@ static VkResult create_host_device(struct pv_exec *x, struct pv_device *device,
     return VK_SUCCESS;
 }
 
-VkResult pv_handle_vkCreateDevice(struct pv_exec *x, struct pv_vkCreateDevice *a)
+bool pv_device_is_alive(struct pv_render_context *context, uint32_t owner)
+{
+    const struct pv_device *device =
+        atomic_load_explicit(&context->devices[owner & (PV_DEVICES_MAX - 1)], memory_order_acquire);
+    return device != NULL && device->object.owner == owner;
+}
+
+/* The lifecycle lock is held. */
+static VkResult create_device(struct pv_exec *x, struct pv_vkCreateDevice *a)
 {
     struct pv_render_context *context = x->context;
     uint64_t id = PV_HANDLE_U64(*a->pDevice);
+    if (a->physicalDevice->instance !=
+        atomic_load_explicit(&context->instance, memory_order_acquire)) {
+        pv_exec_fault(x, "the instance is gone");
+        return VK_ERROR_INITIALIZATION_FAILED;
+    }
     if (!pv_exec_reserve(x, id)) {
         return VK_ERROR_INITIALIZATION_FAILED;
     }
@@ -260,6 +273,14 @@ VkResult pv_handle_vkCreateDevice(struct pv_exec *x, struct pv_vkCreateDevice *a
     return result;
 }
 
+VkResult pv_handle_vkCreateDevice(struct pv_exec *x, struct pv_vkCreateDevice *a)
+{
+    pthread_mutex_lock(&x->context->lifecycle_lock);
+    VkResult result = create_device(x, a);
+    pthread_mutex_unlock(&x->context->lifecycle_lock);
+    return result;
+}
+
 static struct pv_queue *find_queue(struct pv_device *device, const VkDeviceQueueInfo2 *info)
 {
     for (uint32_t i = 0; i < device->queue_count; i++) {
@@ -272,7 +293,8 @@ static struct pv_queue *find_queue(struct pv_device *device, const VkDeviceQueue
     return NULL;
 }
 
-void pv_handle_vkGetDeviceQueue2(struct pv_exec *x, struct pv_vkGetDeviceQueue2 *a)
+/* The lifecycle lock is held. */
+static void get_device_queue(struct pv_exec *x, struct pv_vkGetDeviceQueue2 *a)
 {
     struct pv_device *device = pv_exec_device(x);
     if (device == NULL) {
@@ -301,6 +323,13 @@ void pv_handle_vkGetDeviceQueue2(struct pv_exec *x, struct pv_vkGetDeviceQueue2 
     queue->object.id = id;
     pv_object_publish(&x->context->objects, id, PV_TAG(PV_OBJECT_QUEUE, device->object.owner),
                       PV_HANDLE_U64(queue));
+}
+
+void pv_handle_vkGetDeviceQueue2(struct pv_exec *x, struct pv_vkGetDeviceQueue2 *a)
+{
+    pthread_mutex_lock(&x->context->lifecycle_lock);
+    get_device_queue(x, a);
+    pthread_mutex_unlock(&x->context->lifecycle_lock);
 }
 
 /* --- destroy -----------------------------------------------------------------------------------
@@ -338,7 +367,8 @@ void pv_device_destroy(struct pv_render_context *context, struct pv_device *devi
     pv_epoch_retire(&context->epoch, device, free_device);
 }
 
-void pv_handle_vkDestroyDevice(struct pv_exec *x, struct pv_vkDestroyDevice *a)
+/* The lifecycle lock is held. */
+static void destroy_device(struct pv_exec *x, struct pv_vkDestroyDevice *a)
 {
     struct pv_render_context *context = x->context;
     uint64_t id = PV_HANDLE_U64(a->device);
@@ -354,4 +384,11 @@ void pv_handle_vkDestroyDevice(struct pv_exec *x, struct pv_vkDestroyDevice *a)
     }
     delist(context, device);
     pv_device_destroy(context, device);
+}
+
+void pv_handle_vkDestroyDevice(struct pv_exec *x, struct pv_vkDestroyDevice *a)
+{
+    pthread_mutex_lock(&x->context->lifecycle_lock);
+    destroy_device(x, a);
+    pthread_mutex_unlock(&x->context->lifecycle_lock);
 }

@@ -10,12 +10,12 @@ enum {
     GENERATE_REPLY = 1,  /* VK_COMMAND_GENERATE_REPLY_BIT_EXT */
 };
 
-enum pv_result pv_exec_init(struct pv_exec *x, struct pv_render_context *context,
-                            struct pv_ring *ring)
+enum pv_result pv_exec_init(struct pv_exec *x, struct pv_render_context *context)
 {
+    static const _Atomic uint32_t nobody;
     memset(x, 0, sizeof(*x));
     x->context = context;
-    x->ring = ring;
+    x->awaiters = &nobody;
     pv_arena_init(&x->arena, (size_t)context->params.quota.arena_bytes);
     pv_arena_init(&x->nested_arena, (size_t)context->params.quota.arena_bytes);
     x->in.arena = &x->arena;
@@ -27,6 +27,12 @@ enum pv_result pv_exec_init(struct pv_exec *x, struct pv_render_context *context
         return PV_NO_MEMORY;
     }
     return PV_OK;
+}
+
+void pv_exec_attach(struct pv_exec *x, struct pv_ring *ring)
+{
+    x->ring = ring;
+    x->awaiters = pv_ring_awaiters(ring);
 }
 
 void pv_exec_finish(struct pv_exec *x)
@@ -71,6 +77,7 @@ static void publish(struct pv_exec *x, const uint8_t *position)
     if (size > x->published) {
         pv_ring_publish(x->ring, size);
         x->published = size;
+        x->publish_at = position + PUBLISH_STEP;
     }
 }
 
@@ -111,53 +118,47 @@ static PV_COLD void report_fault(struct pv_exec *x, uint64_t offset)
     pv_render_set_fatal(x->context, x->in.fault);
 }
 
-/* The row to execute, or NULL and a fault. */
-static const struct pv_command *find_command(struct pv_exec *x, uint32_t number)
+/* The slow path: what not every command, or not every stream, may do. False: do not execute. */
+static PV_COLD bool admit(struct pv_exec *x, const struct pv_command *command)
 {
-    x->command = number;
-    if (PV_UNLIKELY(number >= PV_COMMAND_COUNT)) {
-        pv_exec_fault(x, "no such command");
-        return NULL;
+    const char *why = NULL;
+    if ((command->flags & PV_COMMAND_NO_EXEC) != 0) {
+        why = command->note;
+    } else if ((command->flags & PV_COMMAND_ON_CONTEXT) != 0 && x->ring != NULL) {
+        why = "not allowed on a ring";
+    } else if ((command->flags & PV_COMMAND_ON_RING) != 0 && x->ring == NULL) {
+        why = "allowed on a ring only";
     }
-    const struct pv_command *command = &pv_commands[number];
-    if (PV_UNLIKELY(command->exec == NULL)) {
-        pv_exec_fault(x, command->refusal != NULL ? command->refusal : "no such command");
-        return NULL;
+    if (why != NULL) {
+        pv_exec_fault(x, why);
+        return false;
     }
-    if (PV_UNLIKELY((command->flags & (PV_COMMAND_ON_CONTEXT | PV_COMMAND_ON_RING)) != 0)) {
-        if ((command->flags & PV_COMMAND_ON_CONTEXT) != 0 && x->ring != NULL) {
-            pv_exec_fault(x, "not allowed on a ring");
-            return NULL;
-        }
-        if ((command->flags & PV_COMMAND_ON_RING) != 0 && x->ring == NULL) {
-            pv_exec_fault(x, "allowed on a ring only");
-            return NULL;
-        }
+    if ((command->flags & PV_COMMAND_MAY_BLOCK) != 0) {
+        pv_exec_publish(x);
     }
-    return command;
+    return true;
 }
 
-static void execute_one(struct pv_exec *x)
+static PV_ALWAYS_INLINE void execute_one(struct pv_exec *x)
 {
     const uint8_t *header = pv_decode_take(&x->in, COMMAND_HEADER_SIZE);
     uint32_t number = pv_load_u32(header);
     uint32_t flags = pv_load_u32(header + 4);
-    const struct pv_command *command = find_command(x, number);
-    if (PV_UNLIKELY(command == NULL)) {
+    x->command = number;
+    if (PV_UNLIKELY(number >= PV_COMMAND_COUNT || flags > GENERATE_REPLY)) {
+        pv_exec_fault(x, number >= PV_COMMAND_COUNT ? "no such command" : "unknown command flags");
         return;
     }
-    if (PV_UNLIKELY((flags & ~(uint32_t)GENERATE_REPLY) != 0)) {
-        pv_exec_fault(x, "unknown command flags");
-        return;
-    }
-    x->wants_reply = (flags & GENERATE_REPLY) != 0;
+    x->wants_reply = flags;
     x->in.owner = 0;
-    if (PV_UNLIKELY((command->flags & PV_COMMAND_MAY_BLOCK) != 0)) {
-        pv_exec_publish(x);
+    const struct pv_command *command = &pv_commands[number];
+    void (*exec)(struct pv_exec *) = command->exec;
+    if (PV_UNLIKELY((command->flags & PV_COMMAND_SPECIAL) != 0 && !admit(x, command))) {
+        return;
     }
-    command->exec(x);
+    exec(x);
     count(&x->counts[number], 1);
-    if (x->wants_reply) {
+    if (PV_UNLIKELY(x->wants_reply)) {
         count(&x->replies, 1);
         if (PV_UNLIKELY(x->out.overflow)) {
             pv_exec_fault(x, x->reply.blob != NULL ? "the reply does not fit its stream"
@@ -166,21 +167,18 @@ static void execute_one(struct pv_exec *x)
     }
 }
 
-/* After a command that went well. */
-static void advance_boundary(struct pv_exec *x)
+/* After a command that went well: the head moves on when somebody may be looking for it. */
+static PV_ALWAYS_INLINE void advance_boundary(struct pv_exec *x)
 {
-    if (x->nested) {
-        return;
-    }
     x->boundary = x->in.cursor;
-    if (x->ring != NULL &&
-        (x->wants_reply || (uint32_t)(x->boundary - x->batch) - x->published >= PUBLISH_STEP ||
-         PV_UNLIKELY(pv_ring_is_awaited(x->ring)))) {
-        publish(x, x->boundary);
+    if (PV_UNLIKELY(x->boundary >= x->publish_at || x->wants_reply ||
+                    atomic_load_explicit(x->awaiters, memory_order_relaxed) != 0)) {
+        pv_exec_publish(x);
     }
 }
 
-static void run(struct pv_exec *x, const uint8_t *bytes, uint64_t size, uint64_t base)
+static PV_ALWAYS_INLINE void run(struct pv_exec *x, const uint8_t *bytes, uint64_t size,
+                                 uint64_t base, bool nested)
 {
     x->in.cursor = bytes;
     x->in.end = bytes + size;
@@ -192,7 +190,9 @@ static void run(struct pv_exec *x, const uint8_t *bytes, uint64_t size, uint64_t
             report_fault(x, base + (uint64_t)(start - bytes));
             return;
         }
-        advance_boundary(x);
+        if (!nested) {
+            advance_boundary(x);
+        }
     }
 }
 
@@ -209,8 +209,10 @@ enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     x->batch = bytes;
     x->boundary = bytes;
     x->published = 0;
+    /* The context's own stream has no head: there the end of the batch is never passed. */
+    x->publish_at = bytes + (x->ring != NULL ? PUBLISH_STEP : size + 1);
     pv_epoch_quiet(&x->context->epoch, x->reader);
-    run(x, bytes, size, x->bytes);
+    run(x, bytes, size, x->bytes, false);
     count(&x->bytes, size);
     if (PV_LIKELY(pv_decode_ok(&x->in))) {
         return PV_OK;
@@ -224,10 +226,10 @@ void pv_exec_nested(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     const uint8_t *outer_cursor = x->in.cursor;
     const uint8_t *outer_end = x->in.end;
     uint32_t outer_command = x->command;
-    bool outer_wants_reply = x->wants_reply;
+    uint32_t outer_wants_reply = x->wants_reply;
     x->nested = true;
     x->in.arena = &x->nested_arena;
-    run(x, bytes, size, 0);
+    run(x, bytes, size, 0, true);
     pv_arena_reset(&x->nested_arena);
     x->in.arena = &x->arena;
     x->nested = false;

@@ -28,13 +28,15 @@ struct pv_exec {
     struct pv_decoder in;
     struct pv_encoder out; /* at the reply stream's position; empty without a stream */
     uint32_t command;      /* being executed: its number */
-    bool wants_reply;
+    uint32_t wants_reply;  /* 0 or 1 */
     bool nested; /* inside vkExecuteCommandStreamsMESA: no deeper */
     struct pv_render_context *context;
-    struct pv_ring *ring;    /* NULL: the context's own stream */
-    const uint8_t *batch;    /* first byte of what the ring handed us */
-    const uint8_t *boundary; /* end of the last command that is done; in the batch, not nested */
-    uint32_t published;      /* bytes of the batch whose head is already published */
+    struct pv_ring *ring;      /* NULL: the context's own stream */
+    const uint8_t *batch;      /* first byte of what the ring handed us */
+    const uint8_t *boundary;   /* end of the last command that is done; in the batch, not nested */
+    uint32_t published;        /* bytes of the batch whose head is already published */
+    const uint8_t *publish_at; /* where the head is due again */
+    const _Atomic uint32_t *awaiters; /* threads of ours that wait for this ring's progress */
     bool fault_reported;
     struct pv_reply_stream reply;
     struct pv_arena arena;
@@ -49,8 +51,10 @@ struct pv_exec {
     uint64_t fault_offset; /* in the stream, of the command that faulted */
 };
 
-PV_NODISCARD enum pv_result pv_exec_init(struct pv_exec *x, struct pv_render_context *context,
-                                         struct pv_ring *ring);
+/* For the context's own stream. */
+PV_NODISCARD enum pv_result pv_exec_init(struct pv_exec *x, struct pv_render_context *context);
+/* Makes it a ring's; before anything is executed. */
+void pv_exec_attach(struct pv_exec *x, struct pv_ring *ring);
 void pv_exec_finish(struct pv_exec *x);
 
 /* Executes all commands in `bytes`, which must be private, writable and stay valid meanwhile. On a
@@ -122,21 +126,22 @@ void pv_filter_VkQueueFamilyProperties(struct pv_exec *x, VkPhysicalDevice devic
  * is the end of the context, since there is no other way to tell. */
 void pv_exec_check_lost(struct pv_exec *x, VkResult result);
 
-/* One row per command number; generated. `exec` is NULL for numbers without an encoding and for
- * refused commands, `refusal` says why. */
+/* One row per command number; generated. Four words, so that a row is found by a shift. */
 enum pv_command_flags {
     PV_COMMAND_MAY_BLOCK = 1,  /* publish the head first */
     PV_COMMAND_ON_CONTEXT = 2, /* allowed on the context's stream only */
     PV_COMMAND_ON_RING = 4,    /* allowed on a ring only */
+    PV_COMMAND_NO_EXEC = 8,    /* a hole in the numbering, without encoding, or refused */
+    PV_COMMAND_SPECIAL = 15,   /* any of these: not the fast path */
+    PV_COMMAND_ENCODED = 16,   /* has a form on the wire */
+    PV_COMMAND_HANDLED = 32,   /* thinks: a function written by hand */
 };
 
 struct pv_command {
     void (*exec)(struct pv_exec *x);
-    const char *name;    /* NULL for a hole in the numbering */
-    const char *refusal; /* NULL when exec is there */
+    const char *name; /* NULL for a hole in the numbering */
+    const char *note; /* the handler's file, or why the command is refused; NULL otherwise */
     uint32_t flags;
-    bool encoded;        /* has a form on the wire */
-    const char *handler; /* the file of the hand-written half, NULL for generated ones */
 };
 
 #include "exec.gen.h" /* PV_COMMAND_COUNT, pv_commands[], struct pv_vk…, the handlers' prototypes */

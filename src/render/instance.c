@@ -201,6 +201,8 @@ void pv_handle_vkDestroyInstance(struct pv_exec *x, struct pv_vkDestroyInstance 
         pv_exec_fault(x, "destroys an instance that does not exist");
         return;
     }
+    pthread_mutex_lock(&context->lifecycle_lock);
     atomic_store_explicit(&context->instance, NULL, memory_order_release);
     pv_instance_destroy(context, instance);
+    pthread_mutex_unlock(&context->lifecycle_lock);
 }

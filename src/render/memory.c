@@ -310,6 +310,9 @@ VkResult pv_handle_vkAllocateMemory(struct pv_exec *x, struct pv_vkAllocateMemor
 
 void pv_memory_release(struct pv_render_context *context, struct pv_memory *memory)
 {
+    /* It has left the table: whoever has found it there before is done with it after this. */
+    pthread_mutex_lock(&context->visitor_lock);
+    pthread_mutex_unlock(&context->visitor_lock);
     if (memory->object.host != 0) {
         memory->device->vk.FreeMemory(memory->device->host,
                                       (VkDeviceMemory)(uintptr_t)memory->object.host, NULL);

@@ -42,6 +42,9 @@ VkResult pv_handle_vkEnumeratePhysicalDevices(struct pv_exec *x,
         *a->pPhysicalDeviceCount = count;
     }
     pthread_mutex_lock(&x->context->lock);
+    if (instance != atomic_load_explicit(&x->context->instance, memory_order_acquire)) {
+        pv_exec_fault(x, "the instance is gone");
+    }
     for (uint32_t i = 0; i < *a->pPhysicalDeviceCount && pv_decode_ok(&x->in); i++) {
         struct pv_physical_device *device = &instance->physical_devices[i];
         uint64_t id = PV_HANDLE_U64(a->pPhysicalDevices[i]);

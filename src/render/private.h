@@ -61,6 +61,8 @@ pv_physical_device_extension(const struct pv_physical_device *physical_device, c
 
 /* --- device.c, cleanup.c ---------------------------------------------------------------------- */
 
+/* False when the device of that number is going or gone. */
+bool pv_device_is_alive(struct pv_render_context *context, uint32_t owner);
 /* Waits until it is idle and destroys everything of it; any thread that is awake as a reader. */
 void pv_device_destroy(struct pv_render_context *context, struct pv_device *device);
 /* Every object of the device, in an order in which nothing is destroyed while something else needs

@@ -261,7 +261,7 @@ static struct pv_ring_params ring_params(const struct pv_exec *x, uint64_t id,
 static struct pv_render_ring *make_ring(struct pv_exec *x, struct pv_ring_params *params)
 {
     struct pv_render_ring *ring = calloc(1, sizeof(*ring));
-    if (ring == NULL || pv_exec_init(&ring->exec, x->context, NULL) != PV_OK) {
+    if (ring == NULL || pv_exec_init(&ring->exec, x->context) != PV_OK) {
         free(ring);
         pv_exec_fault(x, "no memory for another ring");
         return NULL;
@@ -274,7 +274,7 @@ static struct pv_render_ring *make_ring(struct pv_exec *x, struct pv_ring_params
         free_ring(ring);
         return NULL;
     }
-    ring->exec.ring = ring->ring;
+    pv_exec_attach(&ring->exec, ring->ring);
     return ring;
 }
 

@@ -214,6 +214,11 @@ bool pv_ring_is_awaited(const struct pv_ring *ring)
     return atomic_load_explicit(&ring->awaiter_count, memory_order_relaxed) != 0;
 }
 
+const _Atomic uint32_t *pv_ring_awaiters(const struct pv_ring *ring)
+{
+    return &ring->awaiter_count;
+}
+
 bool pv_ring_write_extra(struct pv_ring *ring, uint64_t offset, uint32_t value)
 {
     uint64_t size = ring->params.layout.extra_size;

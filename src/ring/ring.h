@@ -112,6 +112,8 @@ void pv_ring_publish(struct pv_ring *ring, uint32_t size);
 /* From the consumer, per command: whether a thread of ours waits for progress, which is then
  * published after each command. One relaxed load. */
 bool pv_ring_is_awaited(const struct pv_ring *ring);
+/* The same as a counter to look at (relaxed), for a loop that cannot afford a call. */
+const _Atomic uint32_t *pv_ring_awaiters(const struct pv_ring *ring);
 
 /* The guest rang: wake up, and do not go idle for another idle timeout. Any thread. */
 void pv_ring_notify(struct pv_ring *ring);
