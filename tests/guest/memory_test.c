@@ -1,0 +1,276 @@
+#include "checks.h"
+
+#include <sys/mman.h>
+
+/* Memory that the guest and the driver share, and what a guest may use up. */
+
+/* Where the driver's memory is, as the last allocation imported it. */
+static void *imported;
+
+static bool note_import(void *user, enum pv_fake_command command, void *args)
+{
+    (void)user;
+    if (command == PV_FAKE_vkAllocateMemory) {
+        const struct pv_vkAllocateMemory *a = args;
+        for (const VkBaseInStructure *link = a->pAllocateInfo->pNext; link != NULL;
+             link = link->pNext) {
+            if (link->sType == VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT) {
+                imported =
+                    ((const VkImportMemoryHostPointerInfoEXT *)(const void *)link)->pHostPointer;
+            }
+        }
+    }
+    return false;
+}
+
+static int setup(void **state)
+{
+    int result = checked_setup(state);
+    imported = NULL;
+    pv_fake_set_hook(note_import, NULL);
+    return result;
+}
+
+#define MEMORY_TEST(function) cmocka_unit_test_setup_teardown(function, setup, checked_teardown)
+
+static void free_memory(struct guest *g, uint64_t id)
+{
+    assert_true(GUEST_SEND(&g->ring, vkFreeMemory, .device = GUEST_HANDLE(g->device),
+                           .memory = GUEST_HANDLE(id)));
+    assert_true(guest_finish(&g->ring));
+}
+
+static void guest_and_driver_see_the_same_bytes(void **state)
+{
+    struct guest *g = guest_of(state);
+    uint64_t id;
+    assert_int_equal(world_allocate(g, 100000, NULL, &id), VK_SUCCESS);
+    assert_non_null(imported);
+    struct pv_blob *blob = NULL;
+    assert_int_equal(
+        pv_render_create_blob(g->context, 1000, id, PV_BLOB_FLAG_MAPPABLE, 100000, &blob), PV_OK);
+    uint8_t *map = mmap(NULL, 100000, PROT_READ | PROT_WRITE, MAP_SHARED, blob->fd, 0);
+    assert_ptr_not_equal(map, MAP_FAILED);
+    assert_ptr_not_equal(map, imported);
+    memset(map, 0x5a, 100000);
+    assert_memory_equal(imported, map, 100000);
+    ((uint8_t *)imported)[99999] = 0x77;
+    assert_int_equal(map[99999], 0x77);
+    free_memory(g, id);
+    memset(map, 0, 100000); /* the guest's pages outlive the memory */
+    (void)munmap(map, 100000);
+    pv_blob_unref(blob);
+    assert_true(pv_render_unref_resource(g->context, 1000));
+}
+
+static void new_memory_is_zero(void **state)
+{
+    struct guest *g = guest_of(state);
+    static const uint8_t zeros[65536];
+    for (int i = 0; i < 8; i++) {
+        struct guest_shm shm;
+        uint64_t id;
+        assert_int_equal(world_allocate(g, 65536, &shm, &id), VK_SUCCESS);
+        assert_memory_equal(shm.map, zeros, 65536);
+        memset(shm.map, 0xff, 65536);
+        guest_shm_destroy(g, &shm);
+        free_memory(g, id);
+    }
+}
+
+static void a_memory_has_one_blob(void **state)
+{
+    struct guest *g = guest_of(state);
+    struct guest_shm shm;
+    uint64_t id;
+    assert_int_equal(world_allocate(g, 65536, &shm, &id), VK_SUCCESS);
+    assert_int_not_equal(shm.resource_id, 0);
+    assert_int_equal(guest_blob_create(g, id, PV_BLOB_FLAG_MAPPABLE, 65536).resource_id, 0);
+}
+
+static void a_blob_of_what_is_no_memory_is_refused(void **state)
+{
+    struct guest *g = guest_of(state);
+    uint64_t fence = make_fence(g, 0);
+    uint64_t id;
+    assert_int_equal(world_allocate(g, 65536, NULL, &id), VK_SUCCESS);
+    assert_int_equal(guest_blob_create(g, guest_id(g), 1, 4096).resource_id, 0);
+    assert_int_equal(guest_blob_create(g, fence, 1, 4096).resource_id, 0);
+    assert_int_equal(guest_blob_create(g, UINT64_MAX, 1, 4096).resource_id, 0);
+    assert_int_equal(guest_blob_create(g, id, 1, 65536 + 4096).resource_id, 0);
+    assert_int_equal(guest_blob_create(g, id, 1, UINT64_MAX).resource_id, 0);
+    assert_int_equal(guest_blob_create(g, id, PV_BLOB_FLAG_CROSS_DEVICE, 4096).resource_id, 0);
+    assert_int_equal(guest_blob_create(g, 0, 0, 4096).resource_id, 0);
+    assert_int_equal(guest_blob_create(g, 0, 1, 0).resource_id, 0);
+    assert_int_equal(guest_blob_create(g, 0, 1, UINT64_MAX).resource_id, 0);
+    free_memory(g, id);
+    assert_int_equal(guest_blob_create(g, id, 1, 4096).resource_id, 0);
+}
+
+static void memory_that_is_not_visible_cannot_be_mapped(void **state)
+{
+    struct guest *g = guest_of(state);
+    const VkMemoryAllocateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+        .allocationSize = 4096,
+        .memoryTypeIndex = PV_FAKE_TYPE_PRIVATE,
+    };
+    VkDeviceMemory memory = GUEST_HANDLE(guest_id(g));
+    struct pv_vkAllocateMemory a = {
+        .device = GUEST_HANDLE(g->device), .pAllocateInfo = &info, .pMemory = &memory};
+    uint64_t id = (uint64_t)(uintptr_t)memory;
+    assert_int_equal(GUEST_RESULT(&g->ring, vkAllocateMemory, &a), VK_SUCCESS);
+    assert_int_equal(guest_blob_create(g, id, PV_BLOB_FLAG_MAPPABLE, 4096).resource_id, 0);
+}
+
+static VkResult allocate(struct guest *g, uint64_t size, uint32_t type, const void *next)
+{
+    const VkMemoryAllocateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+        .pNext = next,
+        .allocationSize = size,
+        .memoryTypeIndex = type,
+    };
+    VkDeviceMemory memory = GUEST_HANDLE(guest_id(g));
+    struct pv_vkAllocateMemory a = {
+        .device = GUEST_HANDLE(g->device), .pAllocateInfo = &info, .pMemory = &memory};
+    return GUEST_RESULT(&g->ring, vkAllocateMemory, &a);
+}
+
+static void allocations_that_cannot_be_are_results(void **state)
+{
+    struct guest *g = guest_of(state);
+    assert_int_equal(allocate(g, 4096, 2, NULL), VK_ERROR_UNKNOWN);
+    assert_int_equal(allocate(g, 4096, UINT32_MAX, NULL), VK_ERROR_UNKNOWN);
+    assert_int_not_equal(allocate(g, UINT64_MAX, PV_FAKE_TYPE_VISIBLE, NULL), VK_SUCCESS);
+    assert_int_not_equal(allocate(g, UINT64_MAX - 4095, PV_FAKE_TYPE_PRIVATE, NULL), VK_SUCCESS);
+    assert_int_not_equal(allocate(g, UINT64_C(1) << 50, PV_FAKE_TYPE_VISIBLE, NULL), VK_SUCCESS);
+    assert_false(pv_render_is_fatal(g->context));
+}
+
+static VkResult import_from(struct guest *g, uint32_t resource_id, uint64_t size)
+{
+    const VkImportMemoryResourceInfoMESA import = {
+        .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_RESOURCE_INFO_MESA, .resourceId = resource_id};
+    return allocate(g, size, PV_FAKE_TYPE_VISIBLE, &import);
+}
+
+static void a_memorys_blob_can_be_imported_again(void **state)
+{
+    struct guest *g = guest_of(state);
+    struct guest_shm shm;
+    assert_int_equal(world_allocate(g, 65536, &shm, NULL), VK_SUCCESS);
+    imported = NULL;
+    assert_int_equal(import_from(g, shm.resource_id, 65536), VK_SUCCESS);
+    assert_ptr_equal(imported, shm.map);
+}
+
+static void shared_memory_cannot_be_imported(void **state)
+{
+    struct guest *g = guest_of(state);
+    assert_int_equal(import_from(g, g->ring.reply.resource_id, 4096),
+                     VK_ERROR_INVALID_EXTERNAL_HANDLE);
+    assert_false(pv_render_is_fatal(g->context));
+}
+
+/* --- quotas ------------------------------------------------------------------------------------
+ */
+
+static struct guest *open_with(struct pv_quota quota)
+{
+    struct guest_params params = world_params();
+    params.quota = quota;
+    struct guest *g = guest_create(&params);
+    guest_open_device(g);
+    return g;
+}
+
+static void device_memory_ends_at_its_quota(void **state)
+{
+    (void)state;
+    struct guest *g = open_with((struct pv_quota){.device_memory_bytes = 1 << 20});
+    uint64_t ids[16];
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(world_allocate(g, 65536, NULL, &ids[i]), VK_SUCCESS);
+    }
+    assert_int_equal(world_allocate(g, 1, NULL, NULL), VK_ERROR_OUT_OF_DEVICE_MEMORY);
+    free_memory(g, ids[3]);
+    assert_int_equal(world_allocate(g, 65536, NULL, NULL), VK_SUCCESS);
+    assert_false(pv_render_is_fatal(g->context));
+    guest_destroy(g);
+}
+
+static void shared_memory_ends_at_its_quota(void **state)
+{
+    (void)state;
+    struct guest *g = open_with((struct pv_quota){.resource_bytes = 4 << 20});
+    assert_int_equal(guest_blob_create(g, 0, 1, 4 << 20).resource_id, 0);
+    struct guest_shm shm = guest_blob_create(g, 0, 1, 2 << 20);
+    assert_int_not_equal(shm.resource_id, 0);
+    assert_int_equal(guest_blob_create(g, 0, 1, 2 << 20).resource_id, 0);
+    guest_shm_destroy(g, &shm);
+    assert_int_not_equal(guest_blob_create(g, 0, 1, 2 << 20).resource_id, 0);
+    guest_destroy(g);
+}
+
+static void resources_end_at_their_quota(void **state)
+{
+    (void)state;
+    struct guest *g = open_with((struct pv_quota){.resources = 10});
+    int count = 2; /* the ring's */
+    while (guest_blob_create(g, 0, 1, 4096).resource_id != 0) {
+        count++;
+    }
+    assert_int_equal(count, 10);
+    assert_false(pv_render_is_fatal(g->context));
+    guest_destroy(g);
+}
+
+static void objects_end_at_their_quota(void **state)
+{
+    (void)state;
+    struct guest *g = open_with((struct pv_quota){.objects = 1000});
+    const VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    for (int i = 0; i < 2000 && !pv_render_is_fatal(g->context); i++) {
+        VkFence fence = GUEST_HANDLE(guest_id(g));
+        (void)GUEST_SEND(&g->ring, vkCreateFence, .device = GUEST_HANDLE(g->device),
+                         .pCreateInfo = &info, .pFence = &fence);
+    }
+    assert_true(is_fatal_soon(g));
+    assert_non_null(strstr(g->log.last_error, "too many objects"));
+    guest_destroy(g);
+}
+
+static void allocate_and_free_leaves_nothing(void **state)
+{
+    struct guest *g = guest_of(state);
+    struct guest_baseline before = guest_baseline();
+    for (int i = 0; i < 500; i++) {
+        struct guest_shm shm;
+        uint64_t id;
+        assert_int_equal(world_allocate(g, 4096, &shm, &id), VK_SUCCESS);
+        guest_shm_destroy(g, &shm);
+        free_memory(g, id);
+    }
+    assert_true(guest_is_back_at(&before, 256 * 1024));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MEMORY_TEST(guest_and_driver_see_the_same_bytes),
+        MEMORY_TEST(new_memory_is_zero),
+        MEMORY_TEST(a_memory_has_one_blob),
+        MEMORY_TEST(a_blob_of_what_is_no_memory_is_refused),
+        MEMORY_TEST(memory_that_is_not_visible_cannot_be_mapped),
+        MEMORY_TEST(allocations_that_cannot_be_are_results),
+        MEMORY_TEST(a_memorys_blob_can_be_imported_again),
+        MEMORY_TEST(shared_memory_cannot_be_imported),
+        MEMORY_TEST(device_memory_ends_at_its_quota),
+        MEMORY_TEST(shared_memory_ends_at_its_quota),
+        MEMORY_TEST(resources_end_at_their_quota),
+        MEMORY_TEST(objects_end_at_their_quota),
+        MEMORY_TEST(allocate_and_free_leaves_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
