@@ -45,6 +45,9 @@ void guest_destroy(struct guest *g)
     }
     /* After the host, which may still write replies until then. */
     guest_ring_finish(&g->ring);
+    if (g->transport.free != NULL) {
+        g->transport.free(g->transport.user);
+    }
     free(g->scratch);
     pthread_mutex_destroy(&g->submit_lock);
     pthread_mutex_destroy(&g->fence_lock);

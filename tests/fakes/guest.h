@@ -57,6 +57,7 @@ struct guest_transport {
                             uint8_t **map);
     void (*unref)(void *user, uint32_t resource_id, uint8_t *map, uint64_t size);
     void (*close)(void *user);
+    void (*free)(void *user); /* the last call; may be NULL */
 };
 
 struct guest_shm {
