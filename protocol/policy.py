@@ -7,6 +7,7 @@ from registry import RegistryError
 
 SECTIONS = {"objects", "handlers", "refused", "keep", "ids", "nullable", "filters", "blocks",
             "streams", "extensions"}
+OPTIONAL_SECTIONS = {"checks"}
 LISTS = [("keep", "members"), ("ids", "members"), ("nullable", "members"), ("blocks", "commands"),
          ("streams", "context_only"), ("streams", "ring_only"), ("extensions", "guest_only")]
 HANDLERS_MAX = 50  # by hand; a 51st is a reason to teach the generator
@@ -58,7 +59,7 @@ class Policy:
         self._check()
 
     def _check(self):
-        unknown = set(self.data) - SECTIONS
+        unknown = set(self.data) - SECTIONS - OPTIONAL_SECTIONS
         if unknown:
             raise RegistryError(f"{self.path}: unknown section [{sorted(unknown)[0]}]")
         self._check_shape()
@@ -117,6 +118,10 @@ class Policy:
         if command and self.kind(command) == "destroy" and member == command.params[1].name:
             return "id"
         return "host"
+
+    def check(self, struct_name):
+        """The function that judges a decoded struct, or None."""
+        return self.data.get("checks", {}).get(struct_name)
 
     def may_be_null(self, owner, member):
         return f"{owner}.{member}" in self.data["nullable"]["members"]

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <vulkan/vulkan.h>
 
 enum {
     DEPTH_MAX = 7,  /* chains of structs in chains of structs end here */
@@ -298,6 +299,20 @@ static void settle_selector(struct pv_random *random, const struct pv_args_membe
     }
 }
 
+/* What decoders check between members (policy: checks). */
+static void settle_checked(const struct pv_args_type *type, void *owner)
+{
+    if (strcmp(type->name, "VkSpecializationInfo") == 0) {
+        VkSpecializationInfo *info = owner;
+        VkSpecializationMapEntry *entries =
+            (VkSpecializationMapEntry *)(uintptr_t)info->pMapEntries;
+        for (uint32_t i = 0; entries != NULL && i < info->mapEntryCount; i++) {
+            entries[i].offset %= (uint32_t)info->dataSize + 1;
+            entries[i].size %= info->dataSize - entries[i].offset + 1;
+        }
+    }
+}
+
 static void fill_members(struct pv_random *random, struct pv_arena *arena,
                          const struct pv_args_type *type, void *owner, bool partly)
 {
@@ -308,6 +323,9 @@ static void fill_members(struct pv_random *random, struct pv_arena *arena,
             settle_selector(random, member, owner);
         }
         fill_member(random, arena, member, owner, partly || (member->flags & PV_ARGS_OUT) != 0);
+    }
+    if (!partly) {
+        settle_checked(type, owner);
     }
 }
 

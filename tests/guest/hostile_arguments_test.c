@@ -12,6 +12,65 @@ static void shader_code_of_no_whole_words(struct guest *g)
                      .pCreateInfo = &info, .pShaderModule = &module);
 }
 
+static uint64_t create_pipeline_layout(struct guest *g)
+{
+    const VkPipelineLayoutCreateInfo info = {.sType =
+                                                 VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO};
+    uint64_t id = guest_id(g);
+    VkPipelineLayout layout = GUEST_HANDLE(id);
+    struct pv_vkCreatePipelineLayout a = {
+        .device = GUEST_HANDLE(g->device), .pCreateInfo = &info, .pPipelineLayout = &layout};
+    assert_int_equal(GUEST_RESULT(&g->ring, vkCreatePipelineLayout, &a), VK_SUCCESS);
+    return id;
+}
+
+static void specialize(struct guest *g, uint32_t offset, size_t size)
+{
+    static const uint32_t code[5] = {0x07230203, 0x00010000, 0, 1, 0};
+    const VkShaderModuleCreateInfo module_info = {
+        .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+        .codeSize = sizeof(code),
+        .pCode = code,
+    };
+    VkShaderModule module = GUEST_HANDLE(guest_id(g));
+    (void)GUEST_SEND(&g->ring, vkCreateShaderModule, .device = GUEST_HANDLE(g->device),
+                     .pCreateInfo = &module_info, .pShaderModule = &module);
+    static const uint32_t data[2];
+    const VkSpecializationMapEntry entry = {.constantID = 0, .offset = offset, .size = size};
+    const VkSpecializationInfo specialization = {
+        .mapEntryCount = 1, .pMapEntries = &entry, .dataSize = sizeof(data), .pData = data};
+    const VkComputePipelineCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .stage =
+            {
+                .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                .module = module,
+                .pName = "main",
+                .pSpecializationInfo = &specialization,
+            },
+        .layout = GUEST_HANDLE(create_pipeline_layout(g)),
+    };
+    VkPipeline pipeline = GUEST_HANDLE(guest_id(g));
+    (void)GUEST_SEND(&g->ring, vkCreateComputePipelines, .device = GUEST_HANDLE(g->device),
+                     .createInfoCount = 1, .pCreateInfos = &info, .pPipelines = &pipeline);
+}
+
+static void a_specialization_behind_its_data(struct guest *g)
+{
+    specialize(g, 8, 4);
+}
+
+static void a_specialization_across_the_end_of_its_data(struct guest *g)
+{
+    specialize(g, 4, 8);
+}
+
+static void a_specialization_that_wraps(struct guest *g)
+{
+    specialize(g, 4, SIZE_MAX - 3);
+}
+
 static uint64_t create_query_pool(struct guest *g)
 {
     const VkQueryPoolCreateInfo info = {
@@ -137,9 +196,13 @@ static void a_semaphore_from_a_resource(struct guest *g)
 
 int main(void)
 {
+    const char *const pipelines = "vkCreateComputePipelines";
     const char *const queries = "vkGetQueryPoolResults";
     const struct CMUnitTest tests[] = {
         HOSTILE(shader_code_of_no_whole_words, "vkCreateShaderModule", NULL),
+        HOSTILE(a_specialization_behind_its_data, pipelines, "inside its data"),
+        HOSTILE(a_specialization_across_the_end_of_its_data, pipelines, "inside its data"),
+        HOSTILE(a_specialization_that_wraps, pipelines, "inside its data"),
         HOSTILE(query_results_with_a_stride_below_their_size, queries, "do not fit"),
         HOSTILE(query_results_with_stride_0, queries, "do not fit"),
         HOSTILE(query_results_with_a_stride_that_overflows, queries, "do not fit"),
