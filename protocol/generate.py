@@ -19,7 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 HEADERS = ["object_types", "venus_types", "wire_args", "wire_decode", "wire_encode", "exec",
            "host_tables", "test_guest", "test_args", "test_fake", "wire_enums"]
 # Of files with parts.
-PREFIXES = ["wire_struct_", "exec_", "test_guest_", "test_args_", "test_fake_"]
+PREFIXES = ["wire_struct_", "exec_", "test_guest_", "test_args_"]
+FAKE_PARTS = 3
 LINES_MAX = 3000
 
 
@@ -207,6 +208,7 @@ def files():
     names = [f"{name}.gen.h" for name in HEADERS]
     names += ["host_tables.gen.c", "exec_table.gen.c", "wire_enums.gen.c", "test_args_list.gen.c",
               "test_fake_list.gen.c"]
+    names += [f"test_fake_{part + 1}.gen.c" for part in range(FAKE_PARTS)]
     for _, _, _, stem in parts():
         names += [f"{prefix}{stem}.gen.c" for prefix in PREFIXES]
     return names
@@ -214,6 +216,10 @@ def files():
 
 def render(env, model, name):
     stem, _, suffix = name.rpartition(".gen.")
+    if re.fullmatch(r"test_fake_\d+", stem):
+        part = int(stem.rpartition("_")[2]) - 1
+        fakes = share(model.fake_commands(), part, FAKE_PARTS)
+        return env.get_template("test_fake.c.j2").render(fakes_here=fakes)
     for prefix in PREFIXES:
         for title, part, count, known in parts():
             if stem == prefix + known:
@@ -221,9 +227,7 @@ def render(env, model, name):
                 commands = [c for c in model.encoded if subject(c.name) == title]
                 used = [made for made in model.used if subject(made.name) == title]
                 types = model.description.of_subject(lambda name: subject(name) == title)
-                fakes = [c for c in model.fake_commands() if subject(c.name) == title]
-                return template.render(title=title, fakes_here=share(fakes, part, count),
-                                       commands_here=share(commands, part, count),
+                return template.render(title=title, commands_here=share(commands, part, count),
                                        used=share(used, part, count),
                                        types=share(types, part, count))
     return env.get_template(f"{stem}.{suffix}.j2").render()
