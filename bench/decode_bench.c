@@ -1,13 +1,12 @@
 /* What a command costs us on top of the driver: streams through the real loop, onto a driver whose
  * entry points do nothing. Prints nanoseconds per command, the minimum of many short runs; under
  * callgrind (bench/instructions.py) each case is run once, and its instructions are counted. */
+#include "base/clock.h"
 #include "fakes/fake_vulkan.h"
 #include "fakes/guest.h"
 #include "object_types.gen.h"
 #include "render/device.h"
 #include "render/exec.h"
-
-#include "base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,8 +58,8 @@ static void silence_driver(struct pv_device *device)
 /* --- objects that streams name ---------------------------------------------------------------- */
 
 static const uint32_t types[] = {
-    PV_OBJECT_COMMAND_BUFFER,  PV_OBJECT_PIPELINE, PV_OBJECT_PIPELINE_LAYOUT,
-    PV_OBJECT_DESCRIPTOR_SET,  PV_OBJECT_BUFFER,   PV_OBJECT_FENCE,
+    PV_OBJECT_COMMAND_BUFFER, PV_OBJECT_PIPELINE, PV_OBJECT_PIPELINE_LAYOUT,
+    PV_OBJECT_DESCRIPTOR_SET, PV_OBJECT_BUFFER,   PV_OBJECT_FENCE,
 };
 enum { TYPES = sizeof(types) / sizeof(types[0]) };
 

@@ -25,11 +25,11 @@ enum pv_command_fate {
 };
 
 struct pv_command_info {
-    uint32_t number;           /* VkCommandTypeEXT */
-    const char *name;          /* "vkCreateBuffer"; NULL when unknown */
+    uint32_t number;  /* VkCommandTypeEXT */
+    const char *name; /* "vkCreateBuffer"; NULL when unknown */
     enum pv_command_fate fate;
-    const char *handler;       /* the file of the hand-written half; NULL for the others */
-    const char *reason;        /* why it is refused or has no form; NULL for the others */
+    const char *handler; /* the file of the hand-written half; NULL for the others */
+    const char *reason;  /* why it is refused or has no form; NULL for the others */
 };
 
 /* One more than the highest command number. */

@@ -1,11 +1,11 @@
 /* pearvisor coverage: what this build decodes, handles and refuses, and why. */
+#include "cli.h"
+
 #include <cjson/cJSON.h>
 #include <pearvisor/protocol.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "cli.h"
 
 enum { FATES = PV_COMMAND_UNENCODABLE + 1 };
 

@@ -1,13 +1,13 @@
 #ifndef PV_HOST_HOST_H
 #define PV_HOST_HOST_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <vulkan/vulkan.h>
-
 #include "base/log.h"
 #include "base/result.h"
 #include "host_tables.gen.h" /* struct pv_instance_table, struct pv_device_table */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <vulkan/vulkan.h>
 
 /* The host's Vulkan loader, found at run time and never linked. */
 struct pv_host {

@@ -29,7 +29,7 @@ struct pv_exec {
     struct pv_encoder out; /* at the reply stream's position; empty without a stream */
     uint32_t command;      /* being executed: its number */
     uint32_t wants_reply;  /* 0 or 1 */
-    bool nested; /* inside vkExecuteCommandStreamsMESA: no deeper */
+    bool nested;           /* inside vkExecuteCommandStreamsMESA: no deeper */
     struct pv_render_context *context;
     struct pv_ring *ring;      /* NULL: the context's own stream */
     const uint8_t *batch;      /* first byte of what the ring handed us */

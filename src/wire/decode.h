@@ -1,14 +1,14 @@
 #ifndef PV_WIRE_DECODE_H
 #define PV_WIRE_DECODE_H
 
+#include "base/arena.h"
+#include "base/attributes.h"
+#include "object/object.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#include "base/arena.h"
-#include "base/attributes.h"
-#include "object/object.h"
 
 /* Guest bytes → Vulkan structs.
  *
@@ -227,8 +227,7 @@ static PV_ALWAYS_INLINE void pv_decode_null(struct pv_decoder *in)
 
 /* A fixed array of scalars at `bytes`: its size, which must be `count`, and the packed elements. */
 static PV_ALWAYS_INLINE void pv_decode_fixed_scalars(struct pv_decoder *in, const uint8_t *bytes,
-                                                     void *out, uint64_t count,
-                                                     size_t element_size)
+                                                     void *out, uint64_t count, size_t element_size)
 {
     if (PV_UNLIKELY(pv_load_u64(bytes) != count)) {
         pv_decode_fault(in, "a fixed array has another size");
@@ -261,8 +260,8 @@ struct pv_chain_entry {
     int32_t type; /* VkStructureType */
     bool repeats; /* vk.xml's allowduplicate */
     uint32_t size;
-    uint32_t wire_size;                                  /* the least its body takes */
-    void (*decode)(struct pv_decoder *in, void *self);   /* body only, after the chain */
+    uint32_t wire_size;                                /* the least its body takes */
+    void (*decode)(struct pv_decoder *in, void *self); /* body only, after the chain */
 };
 
 /* The structs that one base struct accepts, sorted by type. */

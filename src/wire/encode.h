@@ -1,12 +1,12 @@
 #ifndef PV_WIRE_ENCODE_H
 #define PV_WIRE_ENCODE_H
 
+#include "base/attributes.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#include "base/attributes.h"
 
 /* Vulkan structs → bytes: the host's replies, and (in the tests, the fuzzers and replay) a guest's
  * requests. Handles are written as the u64 they hold, which must be the guest's ids.
