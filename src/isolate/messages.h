@@ -14,8 +14,8 @@
  * and descriptors are checked against one table, and the parent never maps what it is handed.
  *
  *   parent → worker   SETUP    once, first: struct pv_setup, then the memory plans (maybe none)
- *   worker → parent   READY    once: struct pv_sandbox_report; the driver is loaded, or is not
- * there worker → parent   PROBED   instead of READY, from a probe: the memory plans; then it exits
+ *   worker → parent   READY    once: struct pv_ready; the driver is loaded, if there is one
+ *   worker → parent   PROBED   instead, from a probe: the memory plans; then it exits
  *   parent → worker   CLIENT   once: struct pv_client, and the client's socket
  *   worker → parent   STARTED  once: nothing of the client was read before it
  *   worker → parent   RING     for each ring: struct pv_ring_word, and the memory's descriptor
