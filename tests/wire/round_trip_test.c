@@ -21,6 +21,7 @@ struct trip {
     struct pv_arena sent_arena, got_arena;
     uint8_t *stream;
     struct pv_random random;
+    uint64_t seed;
 };
 
 static struct trip trip;
@@ -33,6 +34,7 @@ static void trip_init(uint64_t seed)
     trip.stream = malloc(STREAM_SIZE);
     assert_non_null(trip.stream);
     pv_random_init(&trip.random, seed);
+    trip.seed = seed;
     trip.random.seen = seen;
     trip.random.seen_partly = seen_partly;
 }
@@ -49,7 +51,6 @@ static void check_request(const struct pv_args_command *command)
 {
     _Alignas(16) uint8_t sent[ARGS_SIZE_MAX], got[ARGS_SIZE_MAX];
     assert_true(command->type.size <= ARGS_SIZE_MAX);
-    uint64_t seed = trip.random.state;
     pv_arena_reset(&trip.sent_arena);
     pv_arena_reset(&trip.got_arena);
     pv_random_args(&trip.random, &trip.sent_arena, command, sent);
@@ -63,13 +64,14 @@ static void check_request(const struct pv_args_command *command)
     memset(got, 0, sizeof(got));
     command->decode(&in, got);
     if (!pv_decode_ok(&in)) {
-        fail_msg("%s: %s (PV_SEED=%llu)", command->type.name, in.fault, (unsigned long long)seed);
+        fail_msg("%s: %s (PV_SEED=%llu)", command->type.name, in.fault,
+                 (unsigned long long)trip.seed);
     }
     assert_ptr_equal(in.cursor, in.end);
     struct pv_compare compare = {0};
     if (!pv_args_equal(&compare, command, sent, got)) {
         fail_msg("%s: %s (PV_SEED=%llu)", command->type.name, compare.difference,
-                 (unsigned long long)seed);
+                 (unsigned long long)trip.seed);
     }
 }
 
