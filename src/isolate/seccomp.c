@@ -1,24 +1,27 @@
 #include "isolate/seccomp.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* What drivers, compilers and we ourselves do once everything runs. A name that the library or the
  * architecture does not know is skipped. */
 static const char *const allowed_calls[] = {
-    /* descriptors */
-    "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2",
-    "pwritev2", "close", "close_range", "dup", "dup2", "dup3", "fcntl", "fcntl64", "flock", "lseek",
-    "_llseek", "poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6",
-    "pselect6_time64", "pipe", "pipe2", "eventfd", "eventfd2", "epoll_create", "epoll_create1",
-    "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "timerfd_create", "timerfd_settime",
-    "timerfd_gettime",
+    /* descriptors; every driver has its own ioctls */
+    "ioctl", "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev",
+    "preadv2", "pwritev2", "close", "close_range", "dup", "dup2", "dup3", "fcntl", "fcntl64",
+    "flock", "lseek", "_llseek", "poll", "ppoll", "ppoll_time64", "select", "_newselect",
+    "pselect6", "pselect6_time64", "pipe", "pipe2", "eventfd", "eventfd2", "epoll_create",
+    "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "timerfd_create",
+    "timerfd_settime", "timerfd_gettime",
     /* files: Landlock says which */
     "open", "openat", "stat", "stat64", "fstat", "fstat64", "lstat", "lstat64", "newfstatat",
     "fstatat64", "statx", "statfs", "statfs64", "fstatfs", "fstatfs64", "access", "faccessat",
@@ -188,14 +191,59 @@ static int add_conditions(scmp_filter_ctx filter)
         return result;
     }
     /* Reading limits is fine, of ourselves. */
-    result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
-                              SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
-    if (result != 0) {
-        return result;
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, SCMP_A0(SCMP_CMP_EQ, 0),
+                            SCMP_A2(SCMP_CMP_EQ, 0));
+}
+
+/* What allowed calls must not be used for: typing into a terminal, having the kernel send a signal
+ * of one's choice to another process, and slowing down all of the user's. The kernel looks at 32
+ * bits of these arguments, so no others may count here. */
+static const struct {
+    const char *call;
+    unsigned argument;
+    uint32_t value;
+} refused_arguments[] = {
+    {"ioctl", 1, TIOCSTI},    {"ioctl", 1, TIOCLINUX},       {"ioctl", 1, FIOSETOWN},
+    {"ioctl", 1, SIOCSPGRP},  {"fcntl", 1, F_SETOWN},        {"fcntl", 1, F_SETOWN_EX},
+    {"fcntl", 1, F_SETSIG},   {"fcntl64", 1, F_SETOWN},      {"fcntl64", 1, F_SETOWN_EX},
+    {"fcntl64", 1, F_SETSIG}, {"setpriority", 0, PRIO_PGRP}, {"setpriority", 0, PRIO_USER},
+};
+
+static int add_refused_arguments(scmp_filter_ctx filter)
+{
+    for (size_t i = 0; i < COUNT_OF(refused_arguments); i++) {
+        int number = seccomp_syscall_resolve_name(refused_arguments[i].call);
+        if (number == __NR_SCMP_ERROR || number < 0) {
+            continue;
+        }
+        struct scmp_arg_cmp is_value = SCMP_CMP(refused_arguments[i].argument, SCMP_CMP_MASKED_EQ,
+                                                UINT32_MAX, refused_arguments[i].value);
+        int result = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), number, 1, &is_value);
+        if (result != 0) {
+            return result;
+        }
     }
-    /* Every driver has its own controls; only typing into a terminal is not one of them. */
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                            SCMP_A1(SCMP_CMP_NE, TIOCSTI));
+    return 0;
+}
+
+/* A filter of its own: in one filter, a call that is allowed cannot be refused by an argument. The
+ * kernel asks both, and the stricter one wins. Returns 0, or a negative errno. */
+static int refuse_arguments(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (filter == NULL) {
+        return -ENOMEM;
+    }
+    int result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    if (result == 0) {
+        result = add_refused_arguments(filter);
+    }
+    (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
+    if (result == 0) {
+        result = seccomp_load(filter);
+    }
+    seccomp_release(filter);
+    return result;
 }
 
 static int build_filter(scmp_filter_ctx filter)
@@ -232,6 +280,9 @@ enum pv_result pv_seccomp_enter(const struct pv_log *log)
         return PV_NO_MEMORY;
     }
     int result = build_filter(filter);
+    if (result == 0) {
+        result = refuse_arguments();
+    }
     if (result == 0) {
         result = seccomp_load(filter);
     }

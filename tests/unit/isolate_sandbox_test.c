@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -152,6 +154,35 @@ static void programs_networks_and_other_processes_are_refused(void **state)
     assert_int_equal(status_of(check_refused), 0);
 }
 
+/* The kernel looks at 32 bits of these; what lies above them must not hide them. */
+static int check_arguments(void)
+{
+    const unsigned long above = 1UL << 32;
+    const char c = 'x';
+    int pair[2];
+    pid_t parent = getppid();
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    CHECK(confine_calls());
+    for (unsigned long more = 0; more <= above; more += above) {
+        CHECK(syscall(SYS_ioctl, 0, TIOCSTI | more, &c) == -1 && errno == EPERM);
+        CHECK(syscall(SYS_ioctl, pair[0], FIOSETOWN | more, &parent) == -1 && errno == EPERM);
+        CHECK(syscall(SYS_ioctl, pair[0], SIOCSPGRP | more, &parent) == -1 && errno == EPERM);
+        CHECK(syscall(SYS_fcntl, pair[0], F_SETOWN | more, parent) == -1 && errno == EPERM);
+        CHECK(syscall(SYS_fcntl, pair[0], F_SETSIG | more, SIGKILL) == -1 && errno == EPERM);
+        CHECK(syscall(SYS_setpriority, PRIO_USER | more, 0, 19) == -1 && errno == EPERM);
+    }
+    int unread = -1;
+    CHECK(ioctl(pair[0], FIONREAD, &unread) == 0 && unread == 0);
+    CHECK(fcntl(pair[0], F_GETFL) >= 0);
+    return 0;
+}
+
+static void signals_through_descriptors_and_typing_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of(check_arguments), 0);
+}
+
 static int attack_ptrace(void)
 {
     CHECK(confine_calls());
@@ -260,6 +291,7 @@ int main(void)
         cmocka_unit_test(files_outside_of_the_drivers_are_closed),
         cmocka_unit_test(limits_are_set),
         cmocka_unit_test(programs_networks_and_other_processes_are_refused),
+        cmocka_unit_test(signals_through_descriptors_and_typing_are_refused),
         cmocka_unit_test(attacks_kill),
         cmocka_unit_test(threads_that_were_there_before_are_confined_too),
         cmocka_unit_test(threads_memory_and_compiled_code_are_allowed),
