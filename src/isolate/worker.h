@@ -23,7 +23,8 @@ struct pv_worker {
     int client;  /* a duplicate of its client's socket, to see it hang up; -1: none yet */
     bool is_probe;
     bool is_ready;
-    bool has_started; /* has begun to read from its client */
+    bool has_started;  /* has begun to read from its client */
+    bool has_reported; /* has said what its client did */
     bool client_is_gone;
     bool has_ended;            /* waited for */
     uint64_t kill_deadline_ns; /* 0: none */

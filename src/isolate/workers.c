@@ -14,6 +14,8 @@ enum {
     EVENTS_MAX = 32,
     BACKOFF_SHIFT_MAX = 6,
     ORPHANS_MAX = 64,
+    /* Of one worker, before the others have their turn. More than fit into its socket. */
+    MESSAGES_MAX = 512,
     /* Spare workers that die in a row before the driver is given up. */
     FAILURES_MAX = 3,
 };
@@ -251,17 +253,21 @@ static void on_message(struct pv_workers *workers, struct pv_worker *worker,
         break;
     }
     case PV_MESSAGE_STATS:
-        on_stats(workers, message);
+        if (!worker->has_reported) { /* what is in it goes to a log and a file */
+            worker->has_reported = true;
+            on_stats(workers, message);
+        }
         break;
     default: /* the table lets nothing else through */
         break;
     }
 }
 
-/* Reads what the worker has said so far. */
+/* Reads what the worker has said so far. One that never stops talking is not listened to for ever:
+ * the rest is still there the next time. */
 static void read_messages(struct pv_workers *workers, struct pv_worker *worker)
 {
-    while (worker->control >= 0) {
+    for (uint32_t count = 0; count < MESSAGES_MAX && worker->control >= 0; count++) {
         struct pv_message message;
         enum pv_result result =
             pv_message_receive(worker->control, true, false, workers->buffer, &message);
