@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 struct entry {
@@ -114,6 +115,36 @@ static void lost_waits_hang_up_without_a_byte(void **state)
     pv_vtest_syncs_finish(syncs);
 }
 
+/* A fence that never retires holds on to its entries: all fences together must not take everything.
+ */
+static void fences_together_have_a_limit(void **state)
+{
+    (void)state;
+    enum { ENTRIES = PV_VTEST_SIGNAL_ENTRIES_MAX / 4 };
+    struct pv_vtest_syncs *syncs = new_syncs();
+    uint32_t id;
+    struct pv_vtest_signal *signals[4], *more;
+    assert_int_equal(pv_vtest_syncs_create(syncs, 0, &id), PV_OK);
+    struct entry *entries = calloc(ENTRIES, sizeof(*entries));
+    assert_non_null(entries);
+    for (size_t i = 0; i < ENTRIES; i++) {
+        entries[i] = (struct entry){id, 1, 0};
+    }
+    const uint8_t *bytes = (const uint8_t *)entries;
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pv_vtest_signal_create(syncs, bytes, ENTRIES, &signals[i]), PV_OK);
+    }
+    assert_int_equal(pv_vtest_signal_create(syncs, bytes, 1, &more), PV_NO_MEMORY);
+    pv_vtest_signal_fire(syncs, signals[0]);
+    assert_int_equal(pv_vtest_signal_create(syncs, bytes, 1, &more), PV_OK);
+    pv_vtest_signal_drop(syncs, more);
+    for (size_t i = 1; i < 4; i++) {
+        pv_vtest_signal_drop(syncs, signals[i]);
+    }
+    free(entries);
+    pv_vtest_syncs_finish(syncs);
+}
+
 static void unknown_ids_are_faults(void **state)
 {
     (void)state;
@@ -217,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_wait_for_any_needs_one_and_a_wait_for_all_needs_all),
         cmocka_unit_test(a_wait_outlives_the_id_of_its_sync),
         cmocka_unit_test(lost_waits_hang_up_without_a_byte),
+        cmocka_unit_test(fences_together_have_a_limit),
         cmocka_unit_test(unknown_ids_are_faults),
         cmocka_unit_test(abandoned_waits_are_swept),
         cmocka_unit_test(syncs_and_waits_have_limits),

@@ -146,9 +146,12 @@ enum pv_result pv_vtest_submit_cmd2(struct pv_vtest_session *session)
     job->submit = submit;
     job->job.run = run_submit;
     job->job.size = sizeof(*job) + signals_size + session->header.payload_size;
-    if (create_signals(session, job) != PV_OK) {
+    enum pv_result result = create_signals(session, job);
+    if (result != PV_OK) {
         run_submit(session, &job->job, true);
-        return pv_vtest_session_fault(session, "a sync that does not exist");
+        return pv_vtest_session_fault(session, result == PV_NO_MEMORY
+                                                   ? "more syncs in fences than there may be"
+                                                   : "a sync that does not exist");
     }
     if (is_idle && is_quick(&submit)) {
         run_submit(session, &job->job, false);

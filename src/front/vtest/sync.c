@@ -337,15 +337,29 @@ enum pv_result pv_vtest_signal_create(struct pv_vtest_syncs *syncs, const uint8_
         return PV_NO_MEMORY;
     }
     made->count = count;
+    enum pv_result result = PV_OK;
     pthread_mutex_lock(&syncs->lock);
-    bool known = take_entries(syncs, entries, count, made->entries);
+    if (count > PV_VTEST_SIGNAL_ENTRIES_MAX - syncs->signal_entries) {
+        result = PV_NO_MEMORY;
+    } else if (!take_entries(syncs, entries, count, made->entries)) {
+        result = PV_GUEST_FAULT;
+    } else {
+        syncs->signal_entries += count;
+    }
     pthread_mutex_unlock(&syncs->lock);
-    if (!known) {
+    if (result != PV_OK) {
         free(made);
-        return PV_GUEST_FAULT;
+        return result;
     }
     *signal = made;
     return PV_OK;
+}
+
+/* Called with the lock held. */
+static void drop_signal_entries(struct pv_vtest_syncs *syncs, struct pv_vtest_signal *signal)
+{
+    drop_entries(signal->entries, signal->count);
+    syncs->signal_entries -= signal->count;
 }
 
 void pv_vtest_signal_fire(struct pv_vtest_syncs *syncs, struct pv_vtest_signal *taken_signal)
@@ -355,7 +369,7 @@ void pv_vtest_signal_fire(struct pv_vtest_syncs *syncs, struct pv_vtest_signal *
         taken_signal->entries[i].sync->value = taken_signal->entries[i].value;
     }
     settle_waits(syncs);
-    drop_entries(taken_signal->entries, taken_signal->count);
+    drop_signal_entries(syncs, taken_signal);
     pthread_mutex_unlock(&syncs->lock);
     free(taken_signal);
 }
@@ -366,7 +380,7 @@ void pv_vtest_signal_drop(struct pv_vtest_syncs *syncs, struct pv_vtest_signal *
         return;
     }
     pthread_mutex_lock(&syncs->lock);
-    drop_entries(taken_signal->entries, taken_signal->count);
+    drop_signal_entries(syncs, taken_signal);
     pthread_mutex_unlock(&syncs->lock);
     free(taken_signal);
 }

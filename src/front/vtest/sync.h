@@ -18,6 +18,7 @@ enum {
     PV_VTEST_SYNCS_MAX = 64 * 1024,        /* alive at once */
     PV_VTEST_WAITS_MAX = 1024,             /* in flight; each costs a descriptor */
     PV_VTEST_WAIT_ENTRIES_MAX = 64 * 1024, /* of all waits in flight */
+    PV_VTEST_SIGNAL_ENTRIES_MAX = 4 * 1024 * 1024, /* of all fences in flight */
 };
 
 struct pv_vtest_sync;
@@ -31,6 +32,7 @@ struct pv_vtest_syncs {
     uint32_t alive_count;
     struct pv_vtest_wait *waits;
     uint32_t wait_count, wait_entries;
+    uint32_t signal_entries;
     uint32_t sweep_count; /* waits at which those that nobody reads any more are looked for */
     bool lost;
 };
@@ -55,7 +57,8 @@ PV_NODISCARD enum pv_result pv_vtest_syncs_wait(struct pv_vtest_syncs *syncs, bo
 /* Every wait that is in flight, or begins from now on, ends without a byte. Any thread. */
 void pv_vtest_syncs_lose(struct pv_vtest_syncs *syncs);
 
-/* What a fence does when it retires: sets counters. Holds references. */
+/* What a fence does when it retires: sets counters. Holds references. PV_GUEST_FAULT for an unknown
+ * id, PV_NO_MEMORY at a limit. */
 struct pv_vtest_signal;
 PV_NODISCARD enum pv_result pv_vtest_signal_create(struct pv_vtest_syncs *syncs,
                                                    const uint8_t *entries, uint32_t count,
