@@ -167,6 +167,15 @@ static PV_ALWAYS_INLINE void execute_one(struct pv_exec *x)
     }
 }
 
+/* A batch or nested stream may hold hours of work: its end comes with that of the context or ring.
+ */
+static void end_if_stopped(struct pv_exec *x)
+{
+    if (PV_UNLIKELY(pv_exec_must_stop(x))) {
+        pv_exec_fault(x, "the context has ended");
+    }
+}
+
 /* After a command that went well: the head moves on when somebody may be looking for it. */
 static PV_ALWAYS_INLINE void advance_boundary(struct pv_exec *x)
 {
@@ -174,6 +183,7 @@ static PV_ALWAYS_INLINE void advance_boundary(struct pv_exec *x)
     if (PV_UNLIKELY(x->boundary >= x->publish_at || x->wants_reply ||
                     atomic_load_explicit(x->awaiters, memory_order_relaxed) != 0)) {
         pv_exec_publish(x);
+        end_if_stopped(x);
     }
 }
 
@@ -190,7 +200,9 @@ static PV_ALWAYS_INLINE void run(struct pv_exec *x, const uint8_t *bytes, uint64
             report_fault(x, base + (uint64_t)(start - bytes));
             return;
         }
-        if (!nested) {
+        if (nested) {
+            end_if_stopped(x);
+        } else {
             advance_boundary(x);
         }
     }
@@ -209,10 +221,11 @@ enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     x->batch = bytes;
     x->boundary = bytes;
     x->published = 0;
-    /* The context's own stream has no head: there the end of the batch is never passed. */
-    x->publish_at = bytes + (x->ring != NULL ? PUBLISH_STEP : size + 1);
+    x->publish_at = bytes + PUBLISH_STEP;
     pv_epoch_quiet(&x->context->epoch, x->reader);
     run(x, bytes, size, x->bytes, false);
+    /* An idle ring must not keep what one large command has taken. */
+    pv_arena_reset(&x->arena);
     count(&x->bytes, size);
     if (PV_LIKELY(pv_decode_ok(&x->in))) {
         return PV_OK;

@@ -191,7 +191,10 @@ static void ring_wakes(void *user)
 static void ring_faulted(void *user, const char *why)
 {
     struct pv_render_ring *ring = user;
-    pv_render_set_fatal(ring->exec.context, why != NULL ? why : "a ring has ended");
+    /* Whoever stops it has ended its batch, too. */
+    if (why != NULL || !atomic_load_explicit(&ring->exec.stopping, memory_order_acquire)) {
+        pv_render_set_fatal(ring->exec.context, why != NULL ? why : "a ring has ended");
+    }
 }
 
 static void free_ring(struct pv_render_ring *ring)
