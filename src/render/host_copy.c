@@ -4,7 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Copies between images and the guest's bytes without a queue, and descriptors as bytes.
+/* Copies between images and the guest's bytes without a queue; descriptors and shader groups'
+ * handles as bytes.
  *
  * The driver takes bare pointers, and how much it reads or writes behind one depends on the image's
  * format, which we do not keep. So where a guest sends less than the largest format would need, the
@@ -14,6 +15,7 @@ enum {
     TEXEL_SIZE_MAX = 32, /* of any format, in bytes per texel of its blocks */
     LAYERS_MAX = 16384,
     DESCRIPTOR_SIZE_MAX = 1024, /* far beyond any driver's */
+    GROUP_HANDLE_SIZE_MAX = 64, /* Vulkan's limit for replay handles; others have 32 bytes */
 };
 
 #define ROOM_MAX (UINT64_C(16) << 30)
@@ -228,3 +230,61 @@ VkResult pv_handle_vkWriteResourceDescriptorMESA(struct pv_exec *x,
     return result;
 }
 #endif
+
+/* --- handles of shader groups ------------------------------------------------------------------
+ */
+
+/* Drivers write as many handles as they are asked for, whatever `size` is said to be. Room for them
+ * all; NULL and a fault where there is none. */
+static void *group_handle_room(struct pv_exec *x, uint32_t count, size_t *size, void *data)
+{
+    uint64_t needed = (uint64_t)count * GROUP_HANDLE_SIZE_MAX;
+    if (*size >= needed && data != NULL) {
+        return data;
+    }
+    void *room = needed <= SIZE_MAX ? pv_arena_alloc(x->in.arena, (size_t)needed) : NULL;
+    if (room == NULL || *size > needed) {
+        pv_exec_fault(x, "shader group handles that do not fit in memory");
+        return NULL;
+    }
+    memset(room, 0, (size_t)needed);
+    *size = (size_t)needed;
+    return room;
+}
+
+VkResult
+pv_handle_vkGetRayTracingShaderGroupHandlesKHR(struct pv_exec *x,
+                                               struct pv_vkGetRayTracingShaderGroupHandlesKHR *a)
+{
+    struct pv_device *device = pv_exec_device(x);
+    if (device == NULL || device->vk.GetRayTracingShaderGroupHandlesKHR == NULL) {
+        pv_exec_absent(x);
+        return VK_ERROR_EXTENSION_NOT_PRESENT;
+    }
+    size_t size = a->dataSize;
+    void *room = group_handle_room(x, a->groupCount, &size, a->pData);
+    if (room == NULL) {
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    a->pData = room;
+    return device->vk.GetRayTracingShaderGroupHandlesKHR(device->host, a->pipeline, a->firstGroup,
+                                                         a->groupCount, size, room);
+}
+
+VkResult pv_handle_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR(
+    struct pv_exec *x, struct pv_vkGetRayTracingCaptureReplayShaderGroupHandlesKHR *a)
+{
+    struct pv_device *device = pv_exec_device(x);
+    if (device == NULL || device->vk.GetRayTracingCaptureReplayShaderGroupHandlesKHR == NULL) {
+        pv_exec_absent(x);
+        return VK_ERROR_EXTENSION_NOT_PRESENT;
+    }
+    size_t size = a->dataSize;
+    void *room = group_handle_room(x, a->groupCount, &size, a->pData);
+    if (room == NULL) {
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    a->pData = room;
+    return device->vk.GetRayTracingCaptureReplayShaderGroupHandlesKHR(
+        device->host, a->pipeline, a->firstGroup, a->groupCount, size, room);
+}

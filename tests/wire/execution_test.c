@@ -69,6 +69,9 @@ static const struct {
     {"vkWaitForFences", "waits in slices, fence by fence"},
     {"vkWaitSemaphores", "waits in slices, semaphore by semaphore"},
     {"vkGetQueryPoolResults", "refuses layouts that random numbers make"},
+    {"vkGetRayTracingShaderGroupHandlesKHR", "makes room for as many as are asked for"},
+    {"vkGetRayTracingCaptureReplayShaderGroupHandlesKHR",
+     "makes room for as many as are asked for"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
