@@ -93,7 +93,10 @@ static void ring_stop_ends_a_wait_for_the_virtqueue_without_a_fault(void **state
     waiter.ring = guest.ring;
     assert_int_equal(pv_ring_start(guest.ring), PV_OK);
     guest_write(&guest, command, sizeof(command));
-    pv_clock_sleep_ns(3 * PV_NS_PER_MS);
+    /* Stopped before it begins to wait, the ring would not execute the command at all. */
+    while (atomic_load(&waiter.sleeps) == 0) {
+        pv_clock_sleep_ns(PV_NS_PER_MS);
+    }
     pv_ring_stop(guest.ring);
     assert_int_equal(waiter.result, PV_CLOSED);
     assert_int_equal(guest_status(&guest) & PV_RING_STATUS_FATAL, 0);
