@@ -15,9 +15,9 @@
  * takes that for VK_ERROR_DEVICE_LOST, where an eventfd would leave it waiting for ever. */
 
 enum {
-    PV_VTEST_SYNCS_MAX = 64 * 1024,        /* alive at once */
-    PV_VTEST_WAITS_MAX = 1024,             /* in flight; each costs a descriptor */
-    PV_VTEST_WAIT_ENTRIES_MAX = 64 * 1024, /* of all waits in flight */
+    PV_VTEST_SYNCS_MAX = 64 * 1024,                /* alive at once */
+    PV_VTEST_WAITS_MAX = 1024,                     /* in flight; each costs a descriptor */
+    PV_VTEST_WAIT_ENTRIES_MAX = 64 * 1024,         /* of all waits in flight */
     PV_VTEST_SIGNAL_ENTRIES_MAX = 4 * 1024 * 1024, /* of all fences in flight */
 };
 
