@@ -99,6 +99,9 @@ PV_API bool pv_inspect_memory_type(const void *plans, size_t size_bytes, uint32_
 PV_API bool pv_inspect_ability(const void *plans, size_t size_bytes, uint32_t gpu,
                                enum pv_gpu_ability ability, struct pv_gpu_ability_info *info);
 
+/* Whether pv_renderer_params.gpu of this value offers the GPU. NULL or empty offers all. */
+PV_API bool pv_inspect_gpu_matches(const char *choice, uint32_t gpu, const char *name);
+
 #ifdef __cplusplus
 }
 #endif

@@ -109,3 +109,8 @@ bool pv_inspect_ability(const void *plans, size_t size_bytes, uint32_t gpu,
     pv_params_write(info, &ours, sizeof(ours));
     return true;
 }
+
+bool pv_inspect_gpu_matches(const char *choice, uint32_t gpu, const char *name)
+{
+    return pv_host_gpu_matches(choice, gpu, name);
+}

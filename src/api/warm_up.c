@@ -4,10 +4,6 @@
 
 #include "api/renderer.h"
 
-#include <ctype.h>
-#include <stdlib.h>
-#include <string.h>
-
 enum { DEVICES_MAX = 16, FAMILIES_MAX = 64 };
 
 static const uint64_t run_timeout_ns = UINT64_C(5000000000);
@@ -205,16 +201,8 @@ static bool is_offered(const struct pv_renderer *renderer, const struct pv_insta
                        VkPhysicalDevice physical_device, uint32_t index)
 {
     const struct pv_memory_plan *plan = pv_memory_plans_find(&renderer->plans, vk, physical_device);
-    if (plan == NULL || plan->usable == 0) {
-        return false;
-    }
-    if (renderer->gpu == NULL) {
-        return true;
-    }
-    if (isdigit((unsigned char)renderer->gpu[0])) {
-        return strtoul(renderer->gpu, NULL, 10) == index;
-    }
-    return strcasestr(plan->device_name, renderer->gpu) != NULL;
+    return plan != NULL && plan->usable != 0 &&
+           pv_host_gpu_matches(renderer->gpu, index, plan->device_name);
 }
 
 static enum pv_result create_instance(struct pv_renderer *renderer, uint32_t api_version)
@@ -264,7 +252,9 @@ enum pv_result pv_renderer_warm_up(struct pv_renderer *renderer)
         }
     }
     if (warm_count == 0) {
-        pv_log_error(&renderer->log, "no GPU that can be offered (%u found)", count);
+        pv_log_error(&renderer->log, "no GPU that can be offered (%u found%s%s)", count,
+                     renderer->gpu != NULL ? "; asked for " : "",
+                     renderer->gpu != NULL ? renderer->gpu : "");
         return PV_HOST_FAILED;
     }
     return PV_OK;

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What the loader is called where; the first that opens wins. */
@@ -71,4 +72,29 @@ void pv_host_close(struct pv_host *host)
         (void)dlclose(host->library);
     }
     memset(host, 0, sizeof(*host));
+}
+
+bool pv_host_is_venus(const struct pv_instance_table *vk, VkPhysicalDevice device)
+{
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
+    };
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = &driver,
+    };
+    vk->GetPhysicalDeviceProperties2(device, &properties);
+    return driver.driverID == VK_DRIVER_ID_MESA_VENUS;
+}
+
+bool pv_host_gpu_matches(const char *choice, uint32_t index, const char *name)
+{
+    if (choice == NULL || choice[0] == '\0') {
+        return true;
+    }
+    /* "4090 Ti" is a name. */
+    if (choice[strspn(choice, "0123456789")] == '\0') {
+        return strtoul(choice, NULL, 10) == index;
+    }
+    return strcasestr(name, choice) != NULL;
 }

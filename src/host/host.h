@@ -24,6 +24,12 @@ void pv_host_from_entry(struct pv_host *host, PFN_vkGetInstanceProcAddr entry,
                         const struct pv_log *log);
 void pv_host_close(struct pv_host *host);
 
+/* Whether a device's driver is Venus, through which a renderer would reach a renderer again. */
+bool pv_host_is_venus(const struct pv_instance_table *vk, VkPhysicalDevice device);
+/* Whether `choice` names this GPU: its number, or a part of its name, whatever the case. NULL or
+ * empty chooses all. */
+bool pv_host_gpu_matches(const char *choice, uint32_t index, const char *name);
+
 /* Fills the table; a command is there when the version is at least the one that made it core, or
  * an extension that brings it (under whichever alias) is enabled. What is absent stays NULL.
  * Generated: host_tables.gen.c. */

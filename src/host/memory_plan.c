@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { DEVICES_LOOKED_AT_MAX = 64 };
@@ -81,19 +80,6 @@ static VkResult create_instance(const struct pv_host *host, uint32_t *api_versio
     return create(&info, NULL, instance);
 }
 
-static bool is_venus(const struct pv_instance_table *vk, VkPhysicalDevice device)
-{
-    VkPhysicalDeviceDriverProperties driver = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
-    };
-    VkPhysicalDeviceProperties2 properties = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-        .pNext = &driver,
-    };
-    vk->GetPhysicalDeviceProperties2(device, &properties);
-    return driver.driverID == VK_DRIVER_ID_MESA_VENUS;
-}
-
 static void probe_devices(const struct pv_instance_table *vk, VkInstance instance,
                           const struct pv_log *log, bool allow_venus, struct pv_memory_plans *plans)
 {
@@ -108,7 +94,7 @@ static void probe_devices(const struct pv_instance_table *vk, VkInstance instanc
         VkPhysicalDeviceProperties properties;
         vk->GetPhysicalDeviceProperties(devices[i], &properties);
         if (properties.apiVersion < VK_API_VERSION_1_1 ||
-            (!allow_venus && is_venus(vk, devices[i]))) {
+            (!allow_venus && pv_host_is_venus(vk, devices[i]))) {
             continue;
         }
         struct pv_memory_plan *plan = &plans->plans[plans->count++];

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 
 /* Looks at the host's devices once and decides what the guest is to see of them. */
@@ -202,32 +201,6 @@ static VkResult inspect_extensions(struct pv_physical_device *device)
 /* --- devices -----------------------------------------------------------------------------------
  */
 
-static bool filter_accepts(const char *filter, uint32_t index, const char *name)
-{
-    if (filter == NULL || filter[0] == '\0') {
-        return true;
-    }
-    char *end = NULL;
-    unsigned long wanted = strtoul(filter, &end, 10);
-    if (end != filter && *end == '\0') {
-        return wanted == index;
-    }
-    return strcasestr(name, filter) != NULL;
-}
-
-static bool is_venus(const struct pv_instance_table *vk, VkPhysicalDevice host)
-{
-    VkPhysicalDeviceDriverProperties driver = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
-    };
-    VkPhysicalDeviceProperties2 properties = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-        .pNext = &driver,
-    };
-    vk->GetPhysicalDeviceProperties2(host, &properties);
-    return driver.driverID == VK_DRIVER_ID_MESA_VENUS;
-}
-
 /* The plan that a probe has sent, or else our own. NULL when the device works in no way. */
 static const struct pv_memory_plan *find_plan(struct pv_render_context *context,
                                               struct pv_physical_device *device)
@@ -263,10 +236,10 @@ static bool inspect_device(struct pv_render_context *context, struct pv_instance
     instance->vk.GetPhysicalDeviceProperties(host, &device->properties);
     const char *name = device->properties.deviceName;
     if (device->properties.apiVersion < VK_API_VERSION_1_1 ||
-        !filter_accepts(context->params.device_filter, index, name)) {
+        !pv_host_gpu_matches(context->params.device_filter, index, name)) {
         return false;
     }
-    if (!context->params.allow_venus && is_venus(&instance->vk, host)) {
+    if (!context->params.allow_venus && pv_host_is_venus(&instance->vk, host)) {
         pv_log_info(context->log, "%s is not offered: it is Venus itself", name);
         return false;
     }

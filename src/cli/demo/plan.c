@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include <ctype.h>
+#include <pearvisor/inspect.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,14 +109,9 @@ static bool contains(const char *text, const char *part)
 
 static bool is_wanted(const cJSON *gpu, const char *wanted)
 {
-    char *end = NULL;
-    const unsigned long index = strtoul(wanted, &end, 10);
-    if (*wanted >= '0' && *wanted <= '9' && *end == '\0') {
-        const cJSON *own = cJSON_GetObjectItemCaseSensitive(gpu, "index");
-        return cJSON_IsNumber(own) && own->valuedouble >= 0.0 &&
-               (unsigned long)own->valuedouble == index;
-    }
-    return contains(name_of(gpu), wanted);
+    const cJSON *index = cJSON_GetObjectItemCaseSensitive(gpu, "index");
+    return cJSON_IsNumber(index) && index->valuedouble >= 0.0 &&
+           pv_inspect_gpu_matches(wanted, (uint32_t)index->valuedouble, name_of(gpu));
 }
 
 static const cJSON *find_gpu(const cJSON *gpus, const char *wanted)
