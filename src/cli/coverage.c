@@ -1,5 +1,6 @@
 /* pearvisor coverage: what this build decodes, handles and refuses, and why. */
 #include "cli.h"
+#include "options.h"
 
 #include <cjson/cJSON.h>
 #include <pearvisor/protocol.h>
@@ -106,20 +107,34 @@ static int print_json(void)
     return 0;
 }
 
+static const char *set_json(void *user, const char *value)
+{
+    (void)value;
+    *(bool *)user = true;
+    return NULL;
+}
+
+static const struct pv_option table[] = {
+    {"--json", NULL, "say it as one JSON object", set_json},
+};
+
+static const struct pv_options coverage_options = {
+    .subcommand = "coverage",
+    .synopsis = "[OPTION]...",
+    .summary =
+        "Lists every command of the protocol and what becomes of it in this build: generated,\n"
+        "handled (by hand, and in which file), refused (and why) or without encoding.",
+    .table = table,
+    .count = sizeof(table) / sizeof(table[0]),
+};
+
 int pv_coverage_main(int argc, char **argv)
 {
     bool json = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            printf("usage: pearvisor coverage [--json]\n"
-                   "Lists every command of the protocol and what becomes of it in this build.\n");
-            return 0;
-        }
-        if (strcmp(argv[i], "--json") != 0) {
-            fprintf(stderr, "pearvisor coverage: unknown option '%s' (try --help)\n", argv[i]);
-            return 2;
-        }
-        json = true;
+    int rest;
+    int status = pv_options_parse(&coverage_options, argc, argv, &json, &rest);
+    if (status >= 0) {
+        return status;
     }
     if (json) {
         return print_json();

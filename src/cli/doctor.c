@@ -7,12 +7,10 @@
 #include "isolate/environment.h"
 #include "options.h"
 
-#include <errno.h>
 #include <pearvisor/version.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const char *set_json(void *user, const char *value)
 {
@@ -23,19 +21,12 @@ static const char *set_json(void *user, const char *value)
 
 static const char *set_gpu(void *user, const char *value)
 {
-    ((struct pv_doctor_options *)user)->gpu = value;
-    return value[0] != '\0' && strlen(value) < PV_SETUP_GPU_SIZE ? NULL : "not a name or index";
+    return pv_host_choice_set_gpu(&((struct pv_doctor_options *)user)->host, value);
 }
 
 static const char *set_driver(void *user, const char *value)
 {
-    struct pv_doctor_options *options = user;
-    free(options->driver);
-    options->driver = realpath(value, NULL);
-    if (options->driver == NULL) {
-        return strerror(errno);
-    }
-    return strlen(options->driver) < PV_ICD_PATH_SIZE ? NULL : "the path is too long";
+    return pv_host_choice_set_driver(&((struct pv_doctor_options *)user)->host, value);
 }
 
 static const struct pv_option table[] = {
@@ -91,7 +82,7 @@ int pv_doctor_main(int argc, char **argv)
     cJSON_Delete(doctor->json);
     free(doctor->findings);
     free(doctor->plans);
-    free(doctor->options.driver);
+    pv_host_choice_finish(&doctor->options.host);
     free(doctor);
     return status;
 }

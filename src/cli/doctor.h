@@ -2,7 +2,7 @@
 #define PV_CLI_DOCTOR_H
 
 #include "base/attributes.h"
-#include "icd.h"
+#include "host_choice.h"
 #include "isolate/messages.h"
 
 #include <cjson/cJSON.h>
@@ -40,8 +40,7 @@ enum pv_distribution {
 
 struct pv_doctor_options {
     bool json;
-    const char *gpu;
-    char *driver; /* absolute; NULL: all of the host's */
+    struct pv_host_choice host;
 };
 
 struct pv_doctor {

@@ -4,7 +4,6 @@
 #include "doctor.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
@@ -15,18 +14,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { VERSION_SIZE = 32, MANIFEST_SIZE_MAX = 64 * 1024, MESA_NEEDED = 25 };
+enum { VERSION_SIZE = 32, MESA_NEEDED = 25 };
 
 static const char topic[] = "Venus clients";
 
 /* One manifest and what belongs to it. */
 struct client {
     char manifest[PV_ICD_PATH_SIZE];
-    char named[PV_ICD_PATH_SIZE];   /* its library_path */
+    struct pv_icd icd;              /* what it says */
     char library[PV_ICD_PATH_SIZE]; /* the file; empty: there is none */
-    char api_version[VERSION_SIZE];
-    char mesa[VERSION_SIZE]; /* empty: it does not tell */
-    bool is_foreign;         /* for another processor */
+    char mesa[VERSION_SIZE];        /* empty: it does not tell */
+    bool is_foreign;                /* for another processor */
 };
 
 static bool exists(const char *path)
@@ -55,7 +53,7 @@ static void own_library_folder(char folder[PV_ICD_PATH_SIZE])
 static bool try_folder(struct client *client, const char *folder, int length)
 {
     int size = snprintf(client->library, sizeof(client->library), "%.*s/%s", length, folder,
-                        client->named);
+                        client->icd.library);
     if (length > 0 && size < (int)sizeof(client->library) && exists(client->library)) {
         return true;
     }
@@ -67,11 +65,11 @@ static bool try_folder(struct client *client, const char *folder, int length)
 static bool find_library(struct client *client)
 {
     const char *end = strrchr(client->manifest, '/');
-    if (client->named[0] == '/') {
-        snprintf(client->library, sizeof(client->library), "%s", client->named);
+    if (client->icd.library[0] == '/') {
+        snprintf(client->library, sizeof(client->library), "%s", client->icd.library);
         return exists(client->library);
     }
-    if (strchr(client->named, '/') != NULL) {
+    if (strchr(client->icd.library, '/') != NULL) {
         return try_folder(client, client->manifest, (int)(end - client->manifest));
     }
     const char *list = getenv("LD_LIBRARY_PATH");
@@ -148,35 +146,9 @@ static void look_into_library(struct client *client)
     close(fd);
 }
 
-/* --- the manifest ------------------------------------------------------------------------------
- */
-
-static void copy_string(const cJSON *object, const char *name, char *to, size_t size)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(object, name));
-    snprintf(to, size, "%s", text != NULL ? text : "");
-}
-
-static bool read_client(struct client *client)
-{
-    FILE *file = fopen(client->manifest, "re");
-    char *text = file != NULL ? malloc(MANIFEST_SIZE_MAX) : NULL;
-    size_t size = text != NULL ? fread(text, 1, MANIFEST_SIZE_MAX, file) : 0;
-    if (file != NULL) {
-        fclose(file);
-    }
-    cJSON *root = size > 0 ? cJSON_ParseWithLength(text, size) : NULL;
-    free(text);
-    const cJSON *icd = cJSON_GetObjectItem(root, "ICD");
-    copy_string(icd, "library_path", client->named, sizeof(client->named));
-    copy_string(icd, "api_version", client->api_version, sizeof(client->api_version));
-    cJSON_Delete(root);
-    return client->named[0] != '\0';
-}
-
 static void report_client(struct pv_doctor *doctor, cJSON *list, struct client *client)
 {
-    bool found = read_client(client) && find_library(client);
+    bool found = pv_icd_read(client->manifest, &client->icd) && find_library(client);
     if (found) {
         look_into_library(client);
     }
@@ -184,15 +156,15 @@ static void report_client(struct pv_doctor *doctor, cJSON *list, struct client *
     int major = atoi(client->mesa);
     cJSON *entry = cJSON_CreateObject();
     cJSON_AddStringToObject(entry, "manifest", client->manifest);
-    cJSON_AddStringToObject(entry, "library", found ? client->library : client->named);
+    cJSON_AddStringToObject(entry, "library", found ? client->library : client->icd.library);
     cJSON_AddBoolToObject(entry, "usable", usable);
     cJSON_AddStringToObject(entry, "mesa", client->mesa);
-    cJSON_AddStringToObject(entry, "api_version", client->api_version);
+    cJSON_AddStringToObject(entry, "api_version", client->icd.api_version);
     cJSON_AddItemToArray(list, entry);
     const char *version = client->mesa[0] != '\0' ? client->mesa : "of unknown version";
     if (!found) {
         pv_doctor_say(doctor, PV_MARK_WARN, topic, "Venus", "%s names %s, which is not there",
-                      client->manifest, client->named);
+                      client->manifest, client->icd.library);
         pv_doctor_next_package(doctor, PV_PACKAGE_VENUS);
     } else if (client->is_foreign) {
         pv_doctor_say(doctor, PV_MARK_NOTE, topic, "Venus", "Mesa %s for another processor: %s",
@@ -200,7 +172,7 @@ static void report_client(struct pv_doctor *doctor, cJSON *list, struct client *
     } else {
         bool old = major != 0 && major < MESA_NEEDED;
         pv_doctor_say(doctor, old ? PV_MARK_WARN : PV_MARK_OK, topic, "Venus",
-                      "Mesa %s, made for Vulkan %s: %s%s", version, client->api_version,
+                      "Mesa %s, made for Vulkan %s: %s%s", version, client->icd.api_version,
                       client->library, old ? " (25.0 is the oldest that we know to work)" : "");
         if (old) {
             pv_doctor_next_package(doctor, PV_PACKAGE_VENUS);
@@ -209,60 +181,25 @@ static void report_client(struct pv_doctor *doctor, cJSON *list, struct client *
     doctor->has_client = doctor->has_client || usable;
 }
 
-/* --- the folders -------------------------------------------------------------------------------
+/* --- all of them -------------------------------------------------------------------------------
  */
 
 struct search {
     struct pv_doctor *doctor;
     cJSON *list;
-    uint32_t count;
 };
 
-static int is_manifest(const struct dirent *entry)
+static bool take_client(void *user, const char *manifest)
 {
-    return strncmp(entry->d_name, "virtio_icd", strlen("virtio_icd")) == 0 &&
-           strstr(entry->d_name, ".json") != NULL;
-}
-
-static bool is_known(const struct search *search, const char *manifest)
-{
-    const cJSON *entry;
-    cJSON_ArrayForEach(entry, search->list)
-    {
-        if (strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(entry, "manifest")), manifest) == 0) {
-            return true;
-        }
+    static const char prefix[] = "/virtio_icd";
+    struct search *search = user;
+    struct client client = {0};
+    if (strncmp(strrchr(manifest, '/'), prefix, strlen(prefix)) == 0 &&
+        strlen(manifest) < sizeof(client.manifest)) {
+        strcpy(client.manifest, manifest);
+        report_client(search->doctor, search->list, &client);
     }
     return false;
-}
-
-static void search_folder(struct search *search, const char *base, int length)
-{
-    char folder[PV_ICD_PATH_SIZE - 256];
-    struct dirent **entries = NULL;
-    int size = snprintf(folder, sizeof(folder), "%.*s/vulkan/icd.d", length, base);
-    int count = length > 0 && size < (int)sizeof(folder)
-                    ? scandir(folder, &entries, is_manifest, alphasort)
-                    : 0;
-    for (int i = 0; i < count; i++) {
-        struct client client = {0};
-        snprintf(client.manifest, sizeof(client.manifest), "%s/%s", folder, entries[i]->d_name);
-        if (!is_known(search, client.manifest)) {
-            report_client(search->doctor, search->list, &client);
-            search->count++;
-        }
-        free(entries[i]);
-    }
-    free(entries);
-}
-
-static void search_list(struct search *search, const char *list)
-{
-    while (list != NULL && *list != '\0') {
-        size_t length = strcspn(list, ":");
-        search_folder(search, list, (int)length);
-        list += length + (list[length] == ':' ? 1 : 0);
-    }
 }
 
 void pv_doctor_clients(struct pv_doctor *doctor)
@@ -271,17 +208,8 @@ void pv_doctor_clients(struct pv_doctor *doctor)
         .doctor = doctor,
         .list = cJSON_AddArrayToObject(doctor->json, "venus_clients"),
     };
-    char home[PV_ICD_PATH_SIZE] = "";
-    if (getenv("HOME") != NULL) {
-        snprintf(home, sizeof(home), "%s/.config:%s/.local/share", getenv("HOME"), getenv("HOME"));
-    }
-    search_list(&search, home);
-    search_list(&search, getenv("XDG_CONFIG_HOME"));
-    search_list(&search, getenv("XDG_CONFIG_DIRS"));
-    search_list(&search, getenv("XDG_DATA_HOME"));
-    search_list(&search, getenv("XDG_DATA_DIRS"));
-    search_list(&search, "/etc/xdg:/usr/local/etc:/etc:/usr/local/share:/usr/share");
-    if (search.count == 0) {
+    (void)pv_icd_visit(take_client, &search);
+    if (cJSON_GetArraySize(search.list) == 0) {
         pv_doctor_say(doctor, PV_MARK_WARN, topic, "Venus",
                       "no Venus driver (virtio_icd*.json) is installed: no program on this machine "
                       "can be a client, and neither can the self-test");

@@ -4,8 +4,6 @@
 #include "isolate/environment.h"
 #include "isolate/worker.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <pearvisor/inspect.h>
 #include <pearvisor/result.h>
 #include <poll.h>
@@ -18,46 +16,12 @@ enum { PROBE_TIMEOUT_MS = 60 * 1000 };
 static const char topic[] = "GPUs";
 static const char program[] = "/proc/self/exe";
 
-static void add_read_path(struct pv_setup *setup, const char *path, size_t length)
-{
-    if (length > 0 && length < PV_SETUP_PATH_SIZE &&
-        setup->read_path_count < PV_SETUP_READ_PATHS_MAX && strncmp(path, "/usr/", 5) != 0) {
-        memcpy(setup->read_paths[setup->read_path_count], path, length);
-        setup->read_paths[setup->read_path_count++][length] = '\0';
-    }
-}
-
-/* Drivers outside of the system's folders are opened to the sandbox, as serve does. */
-static void add_driver_paths(struct pv_setup *setup, const char *drivers)
-{
-    while (*drivers != '\0') {
-        char manifest[PV_ICD_PATH_SIZE], folder[PV_ICD_PATH_SIZE];
-        size_t length = strcspn(drivers, ":");
-        snprintf(manifest, sizeof(manifest), "%.*s", (int)length, drivers);
-        const char *slash = strrchr(manifest, '/');
-        if (slash != NULL) {
-            add_read_path(setup, manifest, (size_t)(slash - manifest));
-        }
-        if (pv_icd_library_folder(manifest, folder)) {
-            add_read_path(setup, folder, strlen(folder));
-        }
-        drivers += length + (drivers[length] == ':' ? 1 : 0);
-    }
-}
-
 bool pv_doctor_prepare_worker(struct pv_doctor *doctor)
 {
-    if (doctor->options.driver != NULL) {
-        snprintf(doctor->drivers, sizeof(doctor->drivers), "%s", doctor->options.driver);
-        doctor->setup.allow_venus = pv_icd_is_venus(doctor->options.driver);
-    } else if (!pv_icd_find_host_drivers(doctor->drivers)) {
+    if (!pv_host_choice_apply(&doctor->options.host, doctor->drivers, &doctor->setup)) {
         return false;
     }
     doctor->setup.log_level = PV_LOG_ERROR;
-    if (doctor->options.gpu != NULL) {
-        snprintf(doctor->setup.gpu, sizeof(doctor->setup.gpu), "%s", doctor->options.gpu);
-    }
-    add_driver_paths(&doctor->setup, doctor->drivers);
     struct pv_environment_params params = {.driver_files = doctor->drivers};
     return pv_environment_create(&params, &doctor->environment) == PV_OK;
 }
@@ -185,25 +149,12 @@ static void report_abilities(struct pv_doctor *doctor, cJSON *json, uint32_t gpu
     }
 }
 
-static bool is_chosen(const struct pv_doctor *doctor, const struct pv_gpu_info *info, uint32_t gpu)
-{
-    const char *wanted = doctor->options.gpu;
-    if (wanted == NULL) {
-        return true;
-    }
-    char *end = NULL;
-    unsigned long number = strtoul(wanted, &end, 10);
-    return isdigit((unsigned char)wanted[0]) && *end == '\0'
-               ? number == gpu
-               : strcasestr(info->name, wanted) != NULL;
-}
-
 static void report_gpu(struct pv_doctor *doctor, cJSON *list, uint32_t gpu)
 {
     struct pv_gpu_info info = {.struct_size = sizeof(info)};
     char label[32], version[32];
     if (!pv_inspect_gpu(doctor->plans, doctor->plans_size, gpu, &info) ||
-        !is_chosen(doctor, &info, gpu)) {
+        !pv_inspect_gpu_matches(doctor->options.host.gpu, gpu, info.name)) {
         return;
     }
     version_text(info.api_version, version);
@@ -253,7 +204,7 @@ void pv_doctor_gpus(struct pv_doctor *doctor)
     free(buffer);
     if (fault != NULL) {
         pv_doctor_say(doctor, PV_MARK_WARN, topic, "probe", "the probe of the drivers %s", fault);
-        if (doctor->options.driver == NULL) {
+        if (doctor->options.host.driver == NULL) {
             pv_doctor_next(doctor,
                            "find the driver at fault: pearvisor doctor --driver ICD.json, "
                            "with one of %s",
@@ -272,7 +223,7 @@ void pv_doctor_gpus(struct pv_doctor *doctor)
         pv_doctor_next_package(doctor, PV_PACKAGE_DRIVER);
     } else if (cJSON_GetArraySize(list) == 0) {
         pv_doctor_say(doctor, PV_MARK_WARN, topic, "GPU", "none of %u matches '%s'", count,
-                      doctor->options.gpu);
+                      doctor->options.host.gpu);
         pv_doctor_next(doctor, "pearvisor doctor, without --gpu, lists them");
     }
 }

@@ -46,13 +46,13 @@ static void run_through_worker(const struct pv_doctor *doctor, struct pv_doctor_
                 level[] = "warn", rest[] = "--", name[] = "self-test", json[] = "--json";
     char *arguments[ARGUMENTS_MAX] = {program, serve, log, level};
     size_t count = 4;
-    if (doctor->options.gpu != NULL) {
+    if (doctor->options.host.gpu != NULL) {
         arguments[count++] = gpu;
-        arguments[count++] = (char *)(uintptr_t)doctor->options.gpu;
+        arguments[count++] = (char *)(uintptr_t)doctor->options.host.gpu;
     }
-    if (doctor->options.driver != NULL) {
+    if (doctor->options.host.driver != NULL) {
         arguments[count++] = driver;
-        arguments[count++] = doctor->options.driver;
+        arguments[count++] = doctor->options.host.driver;
     }
     arguments[count++] = rest;
     arguments[count++] = program;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 
 enum { MANIFEST_SIZE_MAX = 64 * 1024, FOLDERS_MAX = 32 };
@@ -81,36 +80,37 @@ static cJSON *read_manifest(const char *path)
     return manifest;
 }
 
-/* The library_path of a manifest; false when there is none. */
-static bool read_library(const char *path, char library[PV_ICD_PATH_SIZE])
+bool pv_icd_read(const char *manifest, struct pv_icd *icd)
 {
-    cJSON *manifest = read_manifest(path);
-    const char *text = cJSON_GetStringValue(
-        cJSON_GetObjectItem(cJSON_GetObjectItem(manifest, "ICD"), "library_path"));
-    bool found = text != NULL && strlen(text) < PV_ICD_PATH_SIZE;
-    if (found) {
-        strcpy(library, text);
-    }
-    cJSON_Delete(manifest);
+    cJSON *root = read_manifest(manifest);
+    const cJSON *object = cJSON_GetObjectItem(root, "ICD");
+    const char *library = cJSON_GetStringValue(cJSON_GetObjectItem(object, "library_path"));
+    const char *version = cJSON_GetStringValue(cJSON_GetObjectItem(object, "api_version"));
+    bool found = library != NULL && strlen(library) < sizeof(icd->library);
+    snprintf(icd->library, sizeof(icd->library), "%s", found ? library : "");
+    snprintf(icd->api_version, sizeof(icd->api_version), "%s", version != NULL ? version : "");
+    cJSON_Delete(root);
     return found;
 }
 
 bool pv_icd_is_venus(const char *manifest)
 {
-    char library[PV_ICD_PATH_SIZE];
-    return read_library(manifest, library) && strstr(library, "vulkan_virtio") != NULL;
+    struct pv_icd icd;
+    return pv_icd_read(manifest, &icd) && strstr(icd.library, "vulkan_virtio") != NULL;
 }
 
 static bool is_for_guests(const char *manifest)
 {
-    char library[PV_ICD_PATH_SIZE];
-    return !read_library(manifest, library) || strstr(library, "vulkan_virtio") != NULL ||
-           strstr(library, "vulkan_gfxstream") != NULL;
+    struct pv_icd icd;
+    return !pv_icd_read(manifest, &icd) || strstr(icd.library, "vulkan_virtio") != NULL ||
+           strstr(icd.library, "vulkan_gfxstream") != NULL;
 }
 
 /* Distributions name the machine in a manifest's name: virtio_icd.i686.json is of no use here. */
-static bool is_for_other_machine(const char *name)
+static bool is_for_other_machine(const char *manifest)
 {
+    const char *slash = strrchr(manifest, '/');
+    const char *name = slash != NULL ? slash + 1 : manifest;
     static const char *const machines[] = {
         "aarch64", "armhf", "armv7l", "i386", "i686", "ppc64le", "riscv64", "s390x", "x86_64",
     };
@@ -130,15 +130,11 @@ static bool is_for_other_machine(const char *name)
 
 static int is_manifest(const struct dirent *entry)
 {
-    if (is_for_other_machine(entry->d_name)) {
-        return 0;
-    }
     const char *suffix = strrchr(entry->d_name, '.');
     return entry->d_name[0] != '.' && suffix != NULL && strcmp(suffix, ".json") == 0;
 }
 
-/* Calls `visit` for each manifest, in the order of folders and names; until it returns true. */
-static bool visit_manifests(bool (*visit)(void *user, const char *path), void *user)
+bool pv_icd_visit(bool (*visit)(void *user, const char *manifest), void *user)
 {
     struct folders *folders = malloc(sizeof(*folders));
     if (folders == NULL) {
@@ -167,7 +163,8 @@ static bool append_host_driver(void *user, const char *path)
 {
     char *list = user;
     size_t used = strlen(list);
-    if (!is_for_guests(path) && used + 1 + strlen(path) < PV_ICD_LIST_SIZE) {
+    if (!is_for_other_machine(path) && !is_for_guests(path) &&
+        used + 1 + strlen(path) < PV_ICD_LIST_SIZE) {
         snprintf(list + used, PV_ICD_LIST_SIZE - used, "%s%s", used != 0 ? ":" : "", path);
     }
     return false;
@@ -176,13 +173,13 @@ static bool append_host_driver(void *user, const char *path)
 bool pv_icd_find_host_drivers(char list[PV_ICD_LIST_SIZE])
 {
     list[0] = '\0';
-    (void)visit_manifests(append_host_driver, list);
+    (void)pv_icd_visit(append_host_driver, list);
     return list[0] != '\0';
 }
 
 static bool take_venus(void *user, const char *path)
 {
-    if (!pv_icd_is_venus(path) || strlen(path) >= PV_ICD_PATH_SIZE) {
+    if (is_for_other_machine(path) || !pv_icd_is_venus(path) || strlen(path) >= PV_ICD_PATH_SIZE) {
         return false;
     }
     strcpy(user, path);
@@ -191,22 +188,22 @@ static bool take_venus(void *user, const char *path)
 
 bool pv_icd_find_venus(char path[PV_ICD_PATH_SIZE])
 {
-    return visit_manifests(take_venus, path);
+    return pv_icd_visit(take_venus, path);
 }
 
 bool pv_icd_library_folder(const char *manifest, char folder[PV_ICD_PATH_SIZE])
 {
-    char library[PV_ICD_PATH_SIZE];
-    if (!read_library(manifest, library) || strchr(library, '/') == NULL) {
+    struct pv_icd icd;
+    if (!pv_icd_read(manifest, &icd) || strchr(icd.library, '/') == NULL) {
         return false;
     }
     /* A relative path begins at the manifest. */
     char path[2 * PV_ICD_PATH_SIZE];
     const char *end = strrchr(manifest, '/');
-    if (library[0] == '/' || end == NULL) {
-        snprintf(path, sizeof(path), "%s", library);
+    if (icd.library[0] == '/' || end == NULL) {
+        snprintf(path, sizeof(path), "%s", icd.library);
     } else {
-        snprintf(path, sizeof(path), "%.*s/%s", (int)(end - manifest), manifest, library);
+        snprintf(path, sizeof(path), "%.*s/%s", (int)(end - manifest), manifest, icd.library);
     }
     char *resolved = realpath(path, NULL);
     char *name = resolved != NULL ? strrchr(resolved, '/') : NULL;

@@ -10,6 +10,7 @@
 #include "stats.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,10 @@ static bool choose_path(struct serve *serve, char *path, size_t size)
     const char *runtime = getenv("XDG_RUNTIME_DIR");
     int length;
     if (options->socket != NULL) {
-        length = snprintf(path, size, "%s", options->socket);
+        /* Whole, since clients may be started from another folder. */
+        char here[PATH_MAX] = "";
+        bool relative = options->socket[0] != '/' && getcwd(here, sizeof(here)) != NULL;
+        length = snprintf(path, size, "%s%s%s", here, relative ? "/" : "", options->socket);
     } else if (options->default_socket) {
         length = snprintf(path, size, "%s", mesa_socket);
     } else if (serve->folder[0] != '\0') {
@@ -49,7 +53,11 @@ static bool choose_path(struct serve *serve, char *path, size_t size)
         fprintf(stderr, "pearvisor serve: XDG_RUNTIME_DIR is not set; say --socket PATH\n");
         return false;
     }
-    return length > 0 && (size_t)length < size;
+    if ((size_t)length >= size) {
+        fprintf(stderr, "pearvisor serve: the socket's path is too long\n");
+        return false;
+    }
+    return true;
 }
 
 /* A folder of our own for the socket of a command: nobody else finds it, and it goes with us. */
@@ -96,51 +104,15 @@ static void choose_cache(struct pv_setup *setup)
     }
 }
 
-static void add_read_path(struct pv_setup *setup, const char *path, size_t length)
-{
-    if (length < PV_SETUP_PATH_SIZE && setup->read_path_count < PV_SETUP_READ_PATHS_MAX) {
-        memcpy(setup->read_paths[setup->read_path_count], path, length);
-        setup->read_paths[setup->read_path_count][length] = '\0';
-        setup->read_path_count++;
-    }
-}
-
-/* Drivers outside of the system's folders are opened to the sandbox, manifest and library. */
-static void add_driver_paths(struct pv_setup *setup, const char *drivers)
-{
-    while (*drivers != '\0') {
-        size_t length = strcspn(drivers, ":");
-        char manifest[PV_ICD_PATH_SIZE], folder[PV_ICD_PATH_SIZE];
-        snprintf(manifest, sizeof(manifest), "%.*s", (int)length, drivers);
-        const char *slash = strrchr(manifest, '/');
-        if (slash != NULL && strncmp(manifest, "/usr/", 5) != 0) {
-            add_read_path(setup, manifest, (size_t)(slash - manifest));
-        }
-        if (pv_icd_library_folder(manifest, folder) && strncmp(folder, "/usr/", 5) != 0) {
-            add_read_path(setup, folder, strlen(folder));
-        }
-        drivers += length + (drivers[length] == ':' ? 1 : 0);
-    }
-}
-
 static bool prepare_setup(struct serve *serve)
 {
-    const struct pv_serve_options *options = &serve->options;
     struct pv_setup *setup = &serve->setup;
     setup->log_level = serve->server.log.level;
-    if (options->gpu != NULL) {
-        snprintf(setup->gpu, sizeof(setup->gpu), "%s", options->gpu);
-    }
-    if (options->driver != NULL) {
-        snprintf(serve->drivers, sizeof(serve->drivers), "%s", options->driver);
-        /* Naming it is asking for it. */
-        setup->allow_venus = pv_icd_is_venus(options->driver);
-    } else if (!pv_icd_find_host_drivers(serve->drivers)) {
+    if (!pv_host_choice_apply(&serve->options.host, serve->drivers, setup)) {
         fprintf(stderr, "pearvisor serve: no Vulkan driver is installed; see `pearvisor doctor`\n");
         return false;
     }
     choose_cache(setup);
-    add_driver_paths(setup, serve->drivers);
     struct pv_environment_params environment = {
         .driver_files = serve->drivers,
         .cache_directory = setup->cache_directory[0] != '\0' ? setup->cache_directory : NULL,
@@ -188,6 +160,21 @@ static bool catch_signals(struct serve *serve)
     return serve->server.signals >= 0;
 }
 
+/* As a word for the shell: an apostrophe ends the quotes, stands by itself, and opens them again.
+ */
+static void print_quoted(const char *text)
+{
+    putchar('\'');
+    for (; *text != '\0'; text++) {
+        if (*text == '\'') {
+            fputs("'\\''", stdout);
+        } else {
+            putchar(*text);
+        }
+    }
+    putchar('\'');
+}
+
 static int print_environment(const char *path)
 {
     char **variables = pv_guest_variables(path);
@@ -196,7 +183,9 @@ static int print_environment(const char *path)
     }
     for (size_t i = 0; i < PV_GUEST_VARIABLES; i++) {
         size_t name = strcspn(variables[i], "=") + 1;
-        printf("export %.*s'%s'\n", (int)name, variables[i], variables[i] + name);
+        printf("export %.*s", (int)name, variables[i]);
+        print_quoted(variables[i] + name);
+        putchar('\n');
     }
     pv_guest_variables_free(variables);
     return 0;
@@ -243,7 +232,7 @@ int pv_serve_main(int argc, char **argv)
     }
     pv_fd_close(&serve->server.signals);
     pv_environment_destroy(serve->environment);
-    free(serve->options.driver);
+    pv_host_choice_finish(&serve->options.host);
     free(serve);
     return status;
 }

@@ -2,7 +2,7 @@
 #define PV_CLI_SERVE_H
 
 #include "base/log.h"
-#include "icd.h"
+#include "host_choice.h"
 #include "isolate/workers.h"
 #include "listen.h"
 
@@ -16,8 +16,7 @@ struct pv_serve_options {
     const char *socket; /* NULL: $XDG_RUNTIME_DIR/pearvisor.sock */
     bool default_socket;
     bool print_env;
-    const char *gpu;
-    char *driver; /* absolute; NULL: all of the host's */
+    struct pv_host_choice host;
     const char *stats_json;
     uint32_t client_limit;
     bool has_log_level;

@@ -1,9 +1,7 @@
 #include "options.h"
 #include "serve.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
 enum { CLIENTS_DEFAULT = 64, CLIENTS_MAX = 1024 };
 
@@ -24,20 +22,12 @@ static const char *set_default_socket(void *user, const char *value)
 
 static const char *set_gpu(void *user, const char *value)
 {
-    struct pv_serve_options *options = user;
-    options->gpu = value;
-    return value[0] != '\0' && strlen(value) < PV_SETUP_GPU_SIZE ? NULL : "not a name or index";
+    return pv_host_choice_set_gpu(&((struct pv_serve_options *)user)->host, value);
 }
 
 static const char *set_driver(void *user, const char *value)
 {
-    struct pv_serve_options *options = user;
-    free(options->driver);
-    options->driver = realpath(value, NULL);
-    if (options->driver == NULL) {
-        return strerror(errno);
-    }
-    return strlen(options->driver) < PV_ICD_LIST_SIZE ? NULL : "the path is too long";
+    return pv_host_choice_set_driver(&((struct pv_serve_options *)user)->host, value);
 }
 
 static const char *set_max_clients(void *user, const char *value)
@@ -99,8 +89,19 @@ int pv_serve_parse(struct pv_serve_options *options, int argc, char **argv)
     *options = (struct pv_serve_options){.client_limit = CLIENTS_DEFAULT};
     int rest;
     int status = pv_options_parse(&serve_options, argc, argv, options, &rest);
-    if (status < 0 && rest < argc) {
-        options->command = argv + rest;
+    if (status >= 0) {
+        return status;
     }
-    return status;
+    options->command = rest < argc ? argv + rest : NULL;
+    const char *fault = NULL;
+    if (options->print_env && options->command != NULL) {
+        fault = "--print-env: a command gets the environment by itself";
+    } else if (options->socket != NULL && options->default_socket) {
+        fault = "--default-socket: --socket names another one";
+    }
+    if (fault != NULL) {
+        fprintf(stderr, "pearvisor serve: %s; see --help\n", fault);
+        return 2;
+    }
+    return -1;
 }

@@ -170,8 +170,9 @@ class Options(unittest.TestCase):
 
     def test_help_and_version_are_everywhere(self):
         self.assertIn("serve", run("--help").stdout)
-        for subcommand in ([], ["serve"]):
+        for subcommand in ([], ["serve"], ["demo"], ["doctor"], ["coverage"]):
             self.assertRegex(run(*subcommand, "--version").stdout, r"^pearvisor \d+\.\d+\.\d+\n$")
+            self.assertRegex(run(*subcommand, "--help").stdout, r"^Usage: pearvisor ")
         self.assertIn("--max-clients", run("serve", "--help").stdout)
 
     def test_wrong_ones_are_told_in_one_line(self):
@@ -181,7 +182,9 @@ class Options(unittest.TestCase):
                 ["serve", "--max-clients", "0"], ["serve", "--max-clients", "-1"],
                 ["serve", "--max-clients", "9999999999999"], ["serve", "--max-clients", "2x"],
                 ["serve", "--driver", "/nonexistent.json"], ["serve", "--print-env=yes"],
-                ["serve", "--gpu", ""], ["serve", "--"]):
+                ["serve", "--gpu", ""], ["serve", "--"], ["serve", "--print-env", "--", "true"],
+                ["serve", "--default-socket", "--socket", "/tmp/x"],
+                ["demo", "--nonsense"], ["doctor", "nonsense"], ["coverage", "--nonsense"]):
             self.assert_refused(arguments)
 
     def test_a_socket_needs_a_place(self):
@@ -442,6 +445,13 @@ class Commands(unittest.TestCase):
             self.assertEqual(process.wait(SLOW_S), 5)
             process.stdout.close()
             self.assertEqual(os.listdir(runtime), [])
+
+    def test_printed_path_is_whole_and_survives_the_shell(self):
+        with tempfile.TemporaryDirectory() as folder:
+            printed = run("serve", "--socket", "it's $HOME", "--print-env", cwd=folder).stdout
+            said = subprocess.run(["sh", "-c", printed + 'printf %s "$VTEST_SOCKET_NAME"'],
+                                  capture_output=True, text=True, timeout=SLOW_S, check=True)
+            self.assertEqual(said.stdout, os.path.realpath(folder) + "/it's $HOME")
 
     def test_printed_environment_is_for_a_shell_and_serve_works_inside_of_it(self):
         with tempfile.TemporaryDirectory() as folder:
