@@ -250,6 +250,9 @@ static void garbage_in_a_ring_turns_it_fatal(void **state)
     guest_open_device(g);
     struct guest_ring other;
     guest_ring_create(g, &other);
+    /* A ring that the server has not heard of when the context ends cannot be told. */
+    guest_fence(g, 0, 7);
+    assert_true(guest_wait_fences(g, 1));
     static const uint32_t garbage[] = {7777, 0};
     (void)guest_write(&g->ring, garbage, sizeof(garbage));
     assert_true(guest_ring_wait_status(&g->ring, PV_RING_STATUS_FATAL, 20 * PV_NS_PER_S));
