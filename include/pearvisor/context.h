@@ -37,6 +37,7 @@ struct pv_context_quota {
     uint64_t arena_bytes;         /* that one command may decode into: 256 MiB */
     uint64_t fences;              /* in flight: 64 Ki */
     uint64_t stream_bytes;        /* of one nested command stream: 256 MiB */
+    /* All streams of a context together hold no more to decode than arena_bytes + stream_bytes. */
 };
 
 struct pv_context_params {

@@ -14,14 +14,44 @@ void pv_arena_init(struct pv_arena *arena, size_t limit_bytes)
         .cursor = no_block, .end = no_block, .start = no_block, .limit_bytes = limit_bytes};
 }
 
+bool pv_budget_take(struct pv_budget *budget, uint64_t size)
+{
+    if (budget == NULL) {
+        return true;
+    }
+    uint64_t left = atomic_load_explicit(&budget->left_bytes, memory_order_relaxed);
+    do {
+        if (size > left) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&budget->left_bytes, &left, left - size,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+void pv_budget_give(struct pv_budget *budget, uint64_t size)
+{
+    if (budget != NULL) {
+        atomic_fetch_add_explicit(&budget->left_bytes, size, memory_order_relaxed);
+    }
+}
+
+static void free_newest(struct pv_arena *arena)
+{
+    struct pv_arena_block *block = arena->blocks;
+    arena->blocks = block->older;
+    pv_budget_give(arena->budget, block->size);
+    free(block);
+}
+
 void pv_arena_finish(struct pv_arena *arena)
 {
     while (arena->blocks != NULL) {
-        struct pv_arena_block *older = arena->blocks->older;
-        free(arena->blocks);
-        arena->blocks = older;
+        free_newest(arena);
     }
+    struct pv_budget *budget = arena->budget;
     pv_arena_init(arena, arena->limit_bytes);
+    arena->budget = budget;
 }
 
 /* Each block doubles, so that a command of n bytes costs O(log n) calls of malloc. */
@@ -48,8 +78,12 @@ static bool add_block(struct pv_arena *arena, size_t wanted)
         return false;
     }
     size_t size = next_block_size(arena, wanted, arena->limit_bytes - used);
+    if (!pv_budget_take(arena->budget, size)) {
+        return false;
+    }
     struct pv_arena_block *block = malloc(sizeof(*block) + size);
     if (block == NULL) {
+        pv_budget_give(arena->budget, size);
         return false;
     }
     block->older = arena->blocks;
@@ -84,9 +118,7 @@ void *pv_arena_grow(struct pv_arena *arena, size_t size)
 void pv_arena_drop_blocks(struct pv_arena *arena)
 {
     while (arena->blocks->older != NULL) {
-        struct pv_arena_block *older = arena->blocks->older;
-        free(arena->blocks);
-        arena->blocks = older;
+        free_newest(arena);
     }
     arena->used_bytes = 0;
     arena->end = arena->blocks->bytes + arena->blocks->size;

@@ -3,8 +3,19 @@
 
 #include "base/attributes.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Bytes that several holders may have together. Any thread. */
+struct pv_budget {
+    _Atomic uint64_t left_bytes;
+};
+
+/* False when less is left. A NULL budget is without bounds. */
+PV_NODISCARD bool pv_budget_take(struct pv_budget *budget, uint64_t size);
+void pv_budget_give(struct pv_budget *budget, uint64_t size);
 
 /* Scratch memory for one command: bump-allocated, gone at pv_arena_reset(). One thread at a time.
  * The first block is kept over resets, so that the common command never calls malloc. */
@@ -15,6 +26,7 @@ struct pv_arena {
     struct pv_arena_block *blocks; /* newest first; the last one is kept */
     size_t used_bytes;             /* in the blocks before the newest */
     size_t limit_bytes;            /* of all blocks since the last reset */
+    struct pv_budget *budget;      /* shared with other arenas; NULL, or set after the init */
 };
 
 enum {

@@ -1,6 +1,7 @@
 #include "render/context.h"
 
 #include "base/assert.h"
+#include "base/checked.h"
 #include "render/private.h"
 
 #include <stdlib.h>
@@ -44,6 +45,12 @@ static enum pv_result init_locks(struct pv_render_context *context)
 
 static enum pv_result init(struct pv_render_context *context)
 {
+    const struct pv_quota *quota = &context->params.quota;
+    uint64_t scratch;
+    if (!pv_checked_add(quota->arena_bytes, quota->stream_bytes, &scratch)) {
+        scratch = UINT64_MAX;
+    }
+    atomic_init(&context->scratch.left_bytes, scratch);
     enum pv_result result = init_locks(context);
     if (result == PV_OK) {
         result = pv_epoch_init(&context->epoch);

@@ -1,6 +1,7 @@
 #ifndef PV_RENDER_CONTEXT_H
 #define PV_RENDER_CONTEXT_H
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "blob/blob.h"
@@ -144,7 +145,8 @@ struct pv_render_context {
     bool has_locks;
     _Atomic uint64_t commands, replies, bytes; /* of streams that have ended */
     _Atomic uint64_t faults;
-    uint64_t *ended_counts; /* PV_COMMAND_COUNT, of streams that have ended; guarded by lock */
+    uint64_t *ended_counts;   /* PV_COMMAND_COUNT, of streams that have ended; guarded by lock */
+    struct pv_budget scratch; /* what all streams hold to decode: arena_bytes and stream_bytes */
     _Atomic uint64_t device_memory_bytes;
     _Atomic uint64_t shm_bytes;
     _Atomic uint64_t fences_in_flight;

@@ -18,6 +18,8 @@ enum pv_result pv_exec_init(struct pv_exec *x, struct pv_render_context *context
     x->awaiters = &nobody;
     pv_arena_init(&x->arena, (size_t)context->params.quota.arena_bytes);
     pv_arena_init(&x->nested_arena, (size_t)context->params.quota.arena_bytes);
+    x->arena.budget = &context->scratch;
+    x->nested_arena.budget = &context->scratch;
     x->in.arena = &x->arena;
     x->in.objects = &context->objects;
     x->counts = calloc(PV_COMMAND_COUNT, sizeof(*x->counts));
@@ -35,6 +37,16 @@ void pv_exec_attach(struct pv_exec *x, struct pv_ring *ring)
     x->awaiters = pv_ring_awaiters(ring);
 }
 
+void pv_exec_free_nested(struct pv_exec *x)
+{
+    if (x->nested_bytes != NULL) {
+        free(x->nested_bytes);
+        pv_budget_give(&x->context->scratch, x->nested_capacity);
+    }
+    x->nested_bytes = NULL;
+    x->nested_capacity = 0;
+}
+
 void pv_exec_finish(struct pv_exec *x)
 {
     if (x->reader != NULL) {
@@ -43,7 +55,7 @@ void pv_exec_finish(struct pv_exec *x)
     pv_blob_unref(x->reply.blob);
     pv_arena_finish(&x->nested_arena);
     pv_arena_finish(&x->arena);
-    free(x->nested_bytes);
+    pv_exec_free_nested(x);
     free(x->counts);
     memset(x, 0, sizeof(*x));
 }

@@ -16,6 +16,9 @@
 /* Executes a nested stream; the bytes must be private. Its fault is the command's fault. */
 void pv_exec_nested(struct pv_exec *x, uint8_t *bytes, uint64_t size);
 
+/* Gives the private copy of the last nested stream back. */
+void pv_exec_free_nested(struct pv_exec *x);
+
 /* What the stream has done, added to the context's totals; when it ends. */
 void pv_exec_account(struct pv_exec *x);
 

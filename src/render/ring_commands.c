@@ -103,9 +103,16 @@ static uint8_t *nested_room(struct pv_exec *x, size_t size)
     if (capacity < size) {
         capacity = size;
     }
-    free(x->nested_bytes);
+    pv_exec_free_nested(x);
+    if (!pv_budget_take(&x->context->scratch, capacity)) {
+        return NULL;
+    }
     x->nested_bytes = malloc(capacity);
-    x->nested_capacity = x->nested_bytes != NULL ? capacity : 0;
+    if (x->nested_bytes == NULL) {
+        pv_budget_give(&x->context->scratch, capacity);
+        return NULL;
+    }
+    x->nested_capacity = capacity;
     return x->nested_bytes;
 }
 
@@ -135,9 +142,7 @@ static void execute_stream(struct pv_exec *x, const VkCommandStreamDescriptionME
         pv_exec_nested(x, bytes, stream->size);
     }
     if (x->nested_capacity > NESTED_KEEP_MAX) {
-        free(x->nested_bytes);
-        x->nested_bytes = NULL;
-        x->nested_capacity = 0;
+        pv_exec_free_nested(x);
     }
 }
 

@@ -67,6 +67,24 @@ static void arena_that_was_never_used_can_be_reset_and_finished(void **state)
     pv_arena_finish(&arena);
 }
 
+static void arenas_share_a_budget_and_give_back_what_they_free(void **state)
+{
+    (void)state;
+    struct pv_budget budget = {1 << 20};
+    struct pv_arena one, other;
+    pv_arena_init(&one, SIZE_MAX);
+    pv_arena_init(&other, SIZE_MAX);
+    one.budget = &budget;
+    other.budget = &budget;
+    assert_non_null(pv_arena_alloc(&one, 700000));
+    assert_null(pv_arena_alloc(&other, 700000));
+    pv_arena_reset(&one);
+    assert_non_null(pv_arena_alloc(&other, 700000));
+    pv_arena_finish(&one);
+    pv_arena_finish(&other);
+    assert_int_equal(budget.left_bytes, 1 << 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -74,6 +92,7 @@ int main(void)
         cmocka_unit_test(arena_refuses_what_exceeds_its_limit),
         cmocka_unit_test(arena_reset_keeps_only_the_first_small_block),
         cmocka_unit_test(arena_that_was_never_used_can_be_reset_and_finished),
+        cmocka_unit_test(arenas_share_a_budget_and_give_back_what_they_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
