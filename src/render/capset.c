@@ -9,6 +9,9 @@ enum {
     COMMAND_SERIALIZATION_VERSION = 1,
     VENUS_PROTOCOL_VERSION = 4,
     MASK_WORDS = 32,
+    /* The two extensions that are the protocol itself: no registry lists them. */
+    COMMAND_SERIALIZATION_NUMBER = 384,
+    VENUS_PROTOCOL_NUMBER = 385,
 };
 
 /* As virtio-gpu's struct virgl_renderer_capset_venus. */
@@ -25,6 +28,13 @@ struct capset_venus {
 };
 _Static_assert(sizeof(struct capset_venus) == PV_CAPSET_VENUS_SIZE, "the guest reads 160 bytes");
 
+static void add_extension(struct capset_venus *venus, uint32_t number)
+{
+    if (number / 32 < MASK_WORDS) {
+        venus->extension_mask[number / 32] |= UINT32_C(1) << number % 32;
+    }
+}
+
 void pv_render_capset(uint8_t capset[PV_CAPSET_VENUS_SIZE])
 {
     struct capset_venus venus = {
@@ -38,10 +48,9 @@ void pv_render_capset(uint8_t capset[PV_CAPSET_VENUS_SIZE])
         .supports_multiple_timelines = 1,
     };
     for (uint32_t i = 0; i < pv_extension_count; i++) {
-        uint32_t number = pv_extensions[i].number;
-        if (number / 32 < MASK_WORDS) {
-            venus.extension_mask[number / 32] |= UINT32_C(1) << number % 32;
-        }
+        add_extension(&venus, pv_extensions[i].number);
     }
+    add_extension(&venus, COMMAND_SERIALIZATION_NUMBER);
+    add_extension(&venus, VENUS_PROTOCOL_NUMBER);
     memcpy(capset, &venus, sizeof(venus));
 }
