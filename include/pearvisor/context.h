@@ -46,6 +46,14 @@ struct pv_context_params {
 
     struct pv_context_quota quota; /* zeroed: defaults */
 
+    /* The descriptor at which the guest's command streams arrive: a socket, an eventfd. The library
+     * never reads from it. When nothing is left to do, the guest's main ring sleeps until its
+     * memory has new commands, and the guest says so in a command stream (vkNotifyRingMESA); with
+     * this descriptor the ring wakes up as soon as something arrives, at the same time as the
+     * caller, and looks by itself. Borrowed until the context is destroyed; 0: none, and a ring
+     * wakes one thread switch later. */
+    int notify_fd;
+
     /* The fence that pv_context_fence() asked for with `cookie` has retired. Once for each, in
      * order within one timeline; any thread, maybe inside of pv_context_fence() itself. */
     void (*fence_retired)(void *user, uint32_t ring_idx, uint64_t cookie);

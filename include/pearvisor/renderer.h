@@ -29,6 +29,17 @@ enum pv_isolation {
     PV_ISOLATION_IN_PROCESS = 0,
 };
 
+/* What a guest's ring does while it has no commands. */
+enum pv_waiting {
+    /* Looks again and again for as long as the guest's habits make it worth while, then sleeps: a
+     * guest that waits for an answer sleeps 160 us if we miss the moment. Never on more cores than
+     * all but one, and not at all once a guest is idle for a millisecond. */
+    PV_WAITING_ADAPTIVE = 0,
+    /* Sleeps at once. For hosts whose cores are dearer than a guest's latency, and to measure what
+     * the other costs. */
+    PV_WAITING_SLEEP = 1,
+};
+
 struct pv_renderer_params {
     uint32_t struct_size; /* sizeof(struct pv_renderer_params) */
 
@@ -41,6 +52,8 @@ struct pv_renderer_params {
     /* Offer only this GPU: a part of its name, whatever the case, or its number in the driver's
      * order, counted from 0. NULL: all of them. Copied. */
     const char *gpu;
+
+    enum pv_waiting waiting;
 
     /* Also offer devices whose driver is Venus itself. Off, since a renderer that reaches itself
      * through its own guest driver would wait for itself. */

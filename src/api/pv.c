@@ -69,6 +69,8 @@ static enum pv_result init_context(struct pv_context *context, struct pv_rendere
         .device_filter = renderer->gpu,
         .allow_venus = renderer->allow_venus,
         .plans = &renderer->plans,
+        .notify_fd = params->notify_fd,
+        .never_spins = renderer->waiting == PV_WAITING_SLEEP,
         .fence_retired = forward_fence,
         .turned_fatal = forward_fatal,
         .user = context,

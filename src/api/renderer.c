@@ -48,7 +48,9 @@ static enum pv_result init_renderer(struct pv_renderer *renderer,
         .user = params->log_user,
     };
     renderer->allow_venus = params->allow_venus;
-    if (params->isolation != PV_ISOLATION_IN_PROCESS) {
+    renderer->waiting = params->waiting;
+    if (params->isolation != PV_ISOLATION_IN_PROCESS ||
+        (params->waiting != PV_WAITING_ADAPTIVE && params->waiting != PV_WAITING_SLEEP)) {
         return PV_UNSUPPORTED;
     }
     if (params->gpu != NULL) {

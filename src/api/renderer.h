@@ -14,6 +14,7 @@ struct pv_renderer {
     struct pv_memory_plans plans;
     char *gpu;
     bool allow_venus;
+    enum pv_waiting waiting;
     /* Keeps the drivers loaded between contexts; NULL before pv_renderer_warm_up(). */
     VkInstance warm_instance;
     _Atomic uint32_t context_count;

@@ -108,6 +108,7 @@ static bool prepare_setup(struct serve *serve)
 {
     struct pv_setup *setup = &serve->setup;
     setup->log_level = serve->server.log.level;
+    setup->waiting = serve->options.waiting;
     if (!pv_host_choice_apply(&serve->options.host, serve->drivers, setup)) {
         fprintf(stderr, "pearvisor serve: no Vulkan driver is installed; see `pearvisor doctor`\n");
         return false;

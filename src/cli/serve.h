@@ -6,6 +6,7 @@
 #include "isolate/workers.h"
 #include "listen.h"
 
+#include <pearvisor/renderer.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@ struct pv_serve_options {
     struct pv_host_choice host;
     const char *stats_json;
     uint32_t client_limit;
+    enum pv_waiting waiting;
     bool has_log_level;
     enum pv_log_level log_level;
     char **command; /* NULL: none */

@@ -2,6 +2,7 @@
 #include "serve.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { CLIENTS_DEFAULT = 64, CLIENTS_MAX = 1024 };
 
@@ -28,6 +29,14 @@ static const char *set_gpu(void *user, const char *value)
 static const char *set_driver(void *user, const char *value)
 {
     return pv_host_choice_set_driver(&((struct pv_serve_options *)user)->host, value);
+}
+
+static const char *set_wait(void *user, const char *value)
+{
+    struct pv_serve_options *options = user;
+    bool sleeps = strcmp(value, "sleep") == 0;
+    options->waiting = sleeps ? PV_WAITING_SLEEP : PV_WAITING_ADAPTIVE;
+    return sleeps || strcmp(value, "adaptive") == 0 ? NULL : "not adaptive or sleep";
 }
 
 static const char *set_max_clients(void *user, const char *value)
@@ -66,6 +75,7 @@ static const struct pv_option table[] = {
     {"--gpu", "NAME|INDEX", "offer only this GPU (part of its name, or its number)", set_gpu},
     {"--driver", "ICD.json", "use only this Vulkan driver (default: all of the host's)",
      set_driver},
+    {"--wait", "HOW", "adaptive (default), or sleep: spare the cores, answer later", set_wait},
     {"--max-clients", "N", "clients at once (default 64); others wait", set_max_clients},
     {"--log", "LEVEL", "error, warn, info or debug", set_log},
     {"--print-env", NULL, "print the environment for clients, and exit", set_print_env},

@@ -69,6 +69,7 @@ static struct pv_renderer_params renderer_params(const struct worker *worker)
     return (struct pv_renderer_params){
         .struct_size = sizeof(struct pv_renderer_params),
         .gpu = worker->setup.gpu[0] != '\0' ? worker->setup.gpu : NULL,
+        .waiting = (enum pv_waiting)worker->setup.waiting,
         .allow_venus = worker->setup.allow_venus != 0,
         .memory_plans = worker->plans,
         .memory_plans_size = worker->plans_size,

@@ -44,6 +44,7 @@ struct pv_setup {
     uint32_t log_level;   /* enum pv_log_level */
     uint32_t allow_venus; /* 0 or 1 */
     uint32_t probe;       /* 1: only probe, answer and exit */
+    uint32_t waiting;     /* enum pv_waiting */
     uint32_t read_path_count;
     char gpu[PV_SETUP_GPU_SIZE];              /* empty: all */
     char cache_directory[PV_SETUP_PATH_SIZE]; /* empty: none */

@@ -54,6 +54,8 @@ struct pv_render_params {
     /* Which memory a guest can map and how, from a probe process; borrowed. A device without a plan
      * in it is probed at vkCreateInstance, in this process. NULL: all are. */
     const struct pv_memory_plans *plans;
+    int notify_fd;    /* as pv_context_params has it */
+    bool never_spins; /* rings sleep whenever they have nothing to do */
     /* A fence retired. Any thread; `cookie` as given to pv_render_fence(). */
     void (*fence_retired)(void *user, uint32_t ring_idx, uint64_t cookie);
     /* The context turned fatal; once, any thread. */

@@ -254,6 +254,10 @@ static struct pv_ring_params ring_params(const struct pv_exec *x, uint64_t id,
         .idle_timeout_ns = info->idleTimeout,
         .monitor_period_us = monitor != NULL ? monitor->maxReportingPeriodMicroseconds : 0,
         .priority = priority != NULL ? priority->priority : 0,
+        /* Only the first: Mesa's other rings have commands for a moment, and every message would
+         * wake them all. */
+        .notify_fd = x->context->rings == NULL ? x->context->params.notify_fd : 0,
+        .never_spins = x->context->params.never_spins,
         .consumer =
             {
                 .consume = ring_consume,
@@ -278,7 +282,7 @@ static struct pv_render_ring *make_ring(struct pv_exec *x, struct pv_ring_params
     enum pv_result result = pv_ring_create(params, &ring->ring);
     if (result != PV_OK) {
         pv_exec_fault(x, result == PV_GUEST_FAULT ? "the new ring's head or status is not 0"
-                                                  : "no memory for another ring");
+                                                  : "no memory or descriptor for another ring");
         free_ring(ring);
         return NULL;
     }

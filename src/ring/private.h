@@ -1,6 +1,7 @@
 #ifndef PV_RING_PRIVATE_H
 #define PV_RING_PRIVATE_H
 
+#include "base/bell.h"
 #include "base/event.h"
 #include "base/thread.h"
 #include "ring/ring.h"
@@ -23,11 +24,13 @@ struct pv_ring {
     uint32_t buffer_size;
     uint8_t *batch; /* the private copy, buffer_size bytes */
     struct pv_thread thread;
+    uint32_t core_count; /* that its thread may run on; 0 in polling mode */
     _Atomic bool is_threaded;
 
     /* Of the thread that runs the ring. */
     PV_CACHE_ALIGNED uint32_t
         head;       /* where the current batch began; the truth, unlike *head_word */
+    uint32_t tail;  /* where it ends */
     bool is_asleep; /* between the consumer's sleeps and wakes */
     struct pv_ring_wait wait;
     _Atomic uint64_t bytes; /* the four of pv_ring_get_stats(); others only read */
@@ -46,7 +49,7 @@ struct pv_ring {
     _Atomic bool is_stopping;
     _Atomic uint64_t virtqueue_seqno;
 
-    struct pv_event doorbell;  /* notify, stop → the ring's thread */
+    struct pv_bell doorbell;   /* notify, stop → the ring's thread */
     struct pv_event virtqueue; /* virtqueue seqno, stop → the ring's thread */
     struct pv_event progress;  /* the ring's thread → pv_ring_wait_seqno() */
     pthread_mutex_t lock;      /* of awaited_seqno's changes */

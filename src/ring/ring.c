@@ -58,10 +58,12 @@ enum pv_result pv_ring_create(const struct pv_ring_params *params, struct pv_rin
     uint64_t buffer_size = params->layout.buffer_size;
     made->batch =
         aligned_alloc(PV_CACHE_LINE, buffer_size < PV_CACHE_LINE ? PV_CACHE_LINE : buffer_size);
-    if (made->batch == NULL || pthread_mutex_init(&made->lock, NULL) != 0) {
+    enum pv_result result = pv_bell_init(&made->doorbell, params->notify_fd);
+    if (made->batch == NULL || result != PV_OK || pthread_mutex_init(&made->lock, NULL) != 0) {
+        pv_bell_finish(&made->doorbell);
         free(made->batch);
         free(made);
-        return PV_NO_MEMORY;
+        return result != PV_OK ? result : PV_NO_MEMORY;
     }
     set_up(made, params);
     *ring = made;
@@ -83,7 +85,7 @@ void pv_ring_stop(struct pv_ring *ring)
 {
     PV_ASSERT(!pv_thread_is_current(&ring->thread));
     atomic_store_explicit(&ring->is_stopping, true, memory_order_seq_cst);
-    pv_event_wake(&ring->doorbell);
+    pv_bell_ring(&ring->doorbell);
     pv_event_wake(&ring->virtqueue);
     pv_thread_join(&ring->thread);
     atomic_store_explicit(&ring->has_ended, true, memory_order_seq_cst);
@@ -96,6 +98,7 @@ void pv_ring_destroy(struct pv_ring *ring)
         return;
     }
     pv_ring_stop(ring);
+    pv_bell_finish(&ring->doorbell);
     pv_blob_unref(ring->blob);
     pthread_mutex_destroy(&ring->lock);
     free(ring->batch);
@@ -157,10 +160,14 @@ static PV_NOINLINE enum pv_ring_progress execute(struct pv_ring *ring, uint32_t 
     if (PV_UNLIKELY(size > ring->buffer_size)) {
         return fault(ring, "the tail is further from the head than the buffer is large");
     }
+    ring->tail = tail;
     copy_batch(ring, size);
     pv_ring_awake(ring);
     enum pv_result result =
         ring->params.consumer.consume(ring->params.consumer.user, ring->batch, size);
+    if (!ring->is_threaded) {
+        pv_ring_fall_asleep(ring); /* nobody knows when the next poll comes */
+    }
     if (PV_UNLIKELY(result != PV_OK)) {
         /* A wait that ended because the ring is being stopped is no fault. */
         if (result == PV_CLOSED && atomic_load_explicit(&ring->is_stopping, memory_order_relaxed)) {
@@ -172,9 +179,6 @@ static PV_NOINLINE enum pv_ring_progress execute(struct pv_ring *ring, uint32_t 
         pv_ring_publish(ring, size);
     }
     ring->head = tail;
-    if (!ring->is_threaded) {
-        pv_ring_fall_asleep(ring); /* nobody knows when the next poll comes */
-    }
     pv_ring_count(&ring->bytes, size);
     pv_ring_count(&ring->batches, 1);
     return PV_RING_WORKED;

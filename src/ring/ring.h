@@ -60,6 +60,12 @@ struct pv_ring_params {
     uint64_t idle_timeout_ns;     /* the guest's wish; clamped to 1 … 100 ms */
     uint64_t monitor_period_us;   /* 0: not monitored */
     int32_t priority;             /* nice value, best effort; 0: none */
+    /* Where the guest's notify arrives, read by somebody who then calls pv_ring_notify(): an idle
+     * ring with a thread of its own wakes by itself when there is something in it, and looks.
+     * Borrowed until the ring is destroyed; 0: none. */
+    int notify_fd;
+    bool
+        never_spins; /* sleeps whenever there is nothing to do: for measuring, and for busy hosts */
     struct pv_ring_consumer consumer;
     const struct pv_log *log; /* outlives the ring */
 };
@@ -114,6 +120,12 @@ void pv_ring_publish(struct pv_ring *ring, uint32_t size);
 bool pv_ring_is_awaited(const struct pv_ring *ring);
 /* The same as a counter to look at (relaxed), for a loop that cannot afford a call. */
 const _Atomic uint32_t *pv_ring_awaiters(const struct pv_ring *ring);
+
+/* From the consumer, in the last command of a batch of `size` bytes: whether nobody would miss this
+ * thread for a moment. No: new bytes or a notify have come, somebody waits for this ring's
+ * progress, or all cores but one run rings. Always no in polling mode, and where rings never spin.
+ */
+bool pv_ring_is_undisturbed(const struct pv_ring *ring, uint32_t size);
 
 /* The guest rang: wake up, and do not go idle for another idle timeout. Any thread. */
 void pv_ring_notify(struct pv_ring *ring);

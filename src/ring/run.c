@@ -6,14 +6,17 @@
 
 enum { LOOKS_PER_CLOCK = 32 };
 
-/* Threads of this process that spin now, over all rings of all contexts: the one thing that they
- * share, because cores are. */
+/* Threads of this process that spin now, and those that are awake at all, over all rings of all
+ * contexts: the one thing that they share, because cores are. */
 static _Atomic uint32_t spinner_count;
+static _Atomic uint32_t awake_count;
 
-static bool take_spin(uint32_t core_count)
+/* One core stays free for the guest; where there is only one, we yield it at every look. */
+static bool take_spin(const struct pv_ring *ring)
 {
+    uint32_t most = ring->core_count > 1 ? ring->core_count - 1 : 1;
     uint32_t spinners = atomic_load_explicit(&spinner_count, memory_order_relaxed);
-    while (spinners + 1 < core_count) {
+    while (spinners < most && !ring->params.never_spins) {
         if (atomic_compare_exchange_weak_explicit(&spinner_count, &spinners, spinners + 1,
                                                   memory_order_relaxed, memory_order_relaxed)) {
             return true;
@@ -34,6 +37,7 @@ void pv_ring_fall_asleep(struct pv_ring *ring)
 {
     if (!ring->is_asleep) {
         ring->is_asleep = true;
+        atomic_fetch_sub_explicit(&awake_count, 1, memory_order_relaxed);
         if (ring->params.consumer.sleeps != NULL) {
             ring->params.consumer.sleeps(ring->params.consumer.user);
         }
@@ -44,6 +48,7 @@ void pv_ring_awake(struct pv_ring *ring)
 {
     if (PV_UNLIKELY(ring->is_asleep)) {
         ring->is_asleep = false;
+        atomic_fetch_add_explicit(&awake_count, 1, memory_order_relaxed);
         if (ring->params.consumer.wakes != NULL) {
             ring->params.consumer.wakes(ring->params.consumer.user);
         }
@@ -60,6 +65,13 @@ static bool is_called(const struct pv_ring *ring)
 {
     return atomic_load_explicit(&ring->is_notified, memory_order_seq_cst) ||
            atomic_load_explicit(&ring->is_stopping, memory_order_seq_cst);
+}
+
+bool pv_ring_is_undisturbed(const struct pv_ring *ring, uint32_t size)
+{
+    return ring->head + size == ring->tail && pv_guest_load_u32(ring->tail_word) == ring->tail &&
+           atomic_load_explicit(&awake_count, memory_order_relaxed) < ring->core_count &&
+           !is_called(ring) && !pv_ring_is_awaited(ring) && !ring->params.never_spins;
 }
 
 bool pv_ring_enter_idle(struct pv_ring *ring)
@@ -84,30 +96,42 @@ void pv_ring_leave_idle(struct pv_ring *ring)
 /* Sleeps until the guest rings. No timeout is needed: a guest that has stored its tail sees IDLE
  * and rings, unless it rang less than 1 ms ago; and then we have had that ring, since it was sent
  * before, either awake (which keeps us awake for longer than that) or it is still on its way. */
-static void sleep_idle(struct pv_ring *ring)
+static void sleep_idle(struct pv_ring *ring, uint64_t until_ns)
 {
-    uint32_t ticket = pv_event_prepare(&ring->doorbell);
-    if (is_called(ring) || !pv_ring_enter_idle(ring)) {
-        pv_event_cancel(&ring->doorbell);
+    if (!pv_ring_enter_idle(ring)) {
         return;
     }
     /* Whoever waits for a seqno looks again: a guest may have taken its tail back. */
     pv_event_wake(&ring->progress);
     pv_ring_count(&ring->sleeps, 1);
-    pv_event_wait(&ring->doorbell, ticket);
+    for (;;) {
+        uint32_t ticket = pv_bell_prepare(&ring->doorbell);
+        if (is_called(ring) || has_work(ring)) {
+            pv_bell_cancel(&ring->doorbell);
+            break;
+        }
+        if (until_ns == 0) {
+            pv_bell_wait(&ring->doorbell, ticket); /* what woke us may be for somebody else */
+        } else {
+            pv_bell_wait_until(&ring->doorbell, ticket, until_ns);
+            if (pv_clock_now_ns() >= until_ns) {
+                break;
+            }
+        }
+    }
     pv_ring_count(&ring->wakes, 1);
     pv_ring_leave_idle(ring);
 }
 
 static void sleep_briefly(struct pv_ring *ring, uint64_t until_ns)
 {
-    uint32_t ticket = pv_event_prepare(&ring->doorbell);
+    uint32_t ticket = pv_bell_prepare(&ring->doorbell);
     if (is_called(ring) || has_work(ring)) {
-        pv_event_cancel(&ring->doorbell);
+        pv_bell_cancel(&ring->doorbell);
         return;
     }
     pv_ring_fall_asleep(ring);
-    pv_event_wait_until(&ring->doorbell, ticket, until_ns);
+    pv_bell_wait_until(&ring->doorbell, ticket, until_ns);
 }
 
 /* True when there is work before the looks are over. */
@@ -137,15 +161,17 @@ static void take_notify(struct pv_ring *ring)
 }
 
 /* Returns with work, or when the ring is to stop. */
-static void wait_for_guest(struct pv_ring *ring, uint32_t core_count)
+static void wait_for_guest(struct pv_ring *ring)
 {
-    if (core_count > 1 && look_often(ring, false)) {
+    bool is_alone = ring->core_count == 1;
+    if (!is_alone && !ring->params.never_spins && look_often(ring, false)) {
         pv_ring_wait_end_at_once(&ring->wait);
         return;
     }
-    bool is_spinner = take_spin(core_count);
+    bool is_spinner = take_spin(ring);
     uint64_t now_ns = pv_clock_now_ns();
     pv_ring_wait_begin(&ring->wait, now_ns);
+    ring->wait.is_crowded = is_alone;
     while (!has_work(ring) && !atomic_load_explicit(&ring->is_stopping, memory_order_relaxed)) {
         take_notify(ring);
         switch (pv_ring_wait_next(&ring->wait, now_ns, is_spinner)) {
@@ -161,7 +187,11 @@ static void wait_for_guest(struct pv_ring *ring, uint32_t core_count)
             break;
         case PV_RING_WAIT_IDLE:
             give_spin(&is_spinner);
-            sleep_idle(ring);
+            sleep_idle(ring, ring->wait.wake_at_ns);
+            if (ring->wait.wake_at_ns != 0) {
+                is_spinner = take_spin(ring);
+                pv_ring_wait_woken(&ring->wait, pv_clock_now_ns());
+            }
             break;
         }
         now_ns = pv_clock_now_ns();
@@ -173,7 +203,7 @@ static void wait_for_guest(struct pv_ring *ring, uint32_t core_count)
 void pv_ring_run(void *user)
 {
     struct pv_ring *ring = user;
-    uint32_t core_count = pv_thread_core_count();
+    ring->core_count = pv_thread_core_count();
     pv_thread_set_precise_sleeps();
     if (ring->params.priority != 0) {
         pv_thread_set_nice(ring->params.priority);
@@ -184,7 +214,7 @@ void pv_ring_run(void *user)
             break;
         }
         if (progress == PV_RING_EMPTY) {
-            wait_for_guest(ring, core_count);
+            wait_for_guest(ring);
         }
     }
     pv_ring_fall_asleep(ring); /* it executes nothing any more */

@@ -6,7 +6,7 @@
 void pv_ring_notify(struct pv_ring *ring)
 {
     atomic_store_explicit(&ring->is_notified, true, memory_order_seq_cst);
-    pv_event_wake(&ring->doorbell);
+    pv_bell_ring(&ring->doorbell);
 }
 
 static uint32_t published(const struct pv_ring *ring)

@@ -13,11 +13,21 @@ enum {
     SLEEP_FIRST_NS = 10 * 1000,
     SLEEP_MAX_NS = 80 * 1000,
     CROWDED_NS = 50 * 1000,
+    BEATS_MIN = 4, /* before the next is believed in */
+    BEATS_MAX = 8, /* counted, so that a rhythm that has ended is soon forgotten */
+    BEAT_MAX_NS = 200 * 1000 * 1000, /* whoever comes so seldom can as well ring */
+    BEAT_MARGIN_NS = 20 * 1000,
+    LATE_FIRST_NS = 60 * 1000,
+    LATE_MAX_NS = 500 * 1000,
 };
 
 void pv_ring_wait_init(struct pv_ring_wait *wait, uint64_t idle_delay_ns)
 {
-    *wait = (struct pv_ring_wait){.idle_delay_ns = idle_delay_ns, .window_ns = WINDOW_FIRST_NS};
+    *wait = (struct pv_ring_wait){
+        .idle_delay_ns = idle_delay_ns,
+        .window_ns = WINDOW_FIRST_NS,
+        .late_ns = LATE_FIRST_NS,
+    };
 }
 
 static uint64_t edge_ns(unsigned bucket)
@@ -68,6 +78,62 @@ static void count_gap(struct pv_ring_wait *wait, unsigned bucket)
     }
 }
 
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* Moves an average an eighth of the way. */
+static void approach(uint64_t *average, uint64_t value)
+{
+    *average = *average - *average / 8 + value / 8;
+}
+
+/* How wide a window a beat is worth: half of it is spun through. At 60 frames a second that is 1.6
+ * % of a core at most, and nobody beats much faster for long without spinning anyway. */
+static uint64_t beat_window(uint64_t beat_ns)
+{
+    uint64_t window_ns = beat_ns < 8 * PV_NS_PER_MS ? beat_ns / 8 : beat_ns / 32;
+    return window_ns < PV_NS_PER_MS ? window_ns : PV_NS_PER_MS;
+}
+
+/* A gap beyond the idle delay has ended. */
+static void learn_beat(struct pv_ring_wait *wait, uint64_t gap_ns)
+{
+    uint64_t error_ns = distance(gap_ns, wait->beat_ns);
+    if (gap_ns > BEAT_MAX_NS) {
+        wait->beat_count /= 2;
+        return;
+    }
+    if (error_ns > beat_window(gap_ns)) {
+        if (wait->beat_count == 0) {
+            wait->beat_ns = gap_ns;
+            wait->jitter_ns = 0;
+        }
+        wait->beat_count /= 2;
+        return;
+    }
+    wait->beat_count += wait->beat_count < BEATS_MAX ? 1 : 0;
+    approach(&wait->jitter_ns, error_ns);
+    approach(&wait->beat_ns, gap_ns);
+}
+
+/* Where the next beat is due, if there is a rhythm and the window around it is worth while. */
+static void expect_beat(struct pv_ring_wait *wait, uint64_t now_ns)
+{
+    uint64_t spread_ns = 2 * wait->jitter_ns + BEAT_MARGIN_NS;
+    wait->expect_from_ns = 0;
+    wait->expect_until_ns = 0;
+    if (wait->beat_count < BEATS_MIN || 2 * spread_ns > beat_window(wait->beat_ns)) {
+        return;
+    }
+    uint64_t from_ns = now_ns + wait->beat_ns - spread_ns - wait->late_ns;
+    if (from_ns > wait->idle_at_ns) {
+        wait->expect_from_ns = from_ns;
+        wait->expect_until_ns = now_ns + wait->beat_ns + spread_ns;
+    }
+}
+
 void pv_ring_wait_begin(struct pv_ring_wait *wait, uint64_t now_ns)
 {
     wait->empty_since_ns = now_ns;
@@ -75,6 +141,28 @@ void pv_ring_wait_begin(struct pv_ring_wait *wait, uint64_t now_ns)
     wait->idle_at_ns = now_ns + wait->idle_delay_ns;
     wait->sleep_ns = 0;
     wait->is_crowded = false;
+    wait->wake_at_ns = 0;
+    expect_beat(wait, now_ns);
+}
+
+/* One idle delay after the last sign of life. */
+static enum pv_ring_wait_action next_when_idle(struct pv_ring_wait *wait, uint64_t now_ns,
+                                               bool may_spin)
+{
+    wait->wake_at_ns = 0;
+    if (wait->expect_until_ns == 0) {
+        return PV_RING_WAIT_IDLE;
+    }
+    if (now_ns < wait->expect_from_ns) {
+        wait->wake_at_ns = wait->expect_from_ns;
+        return PV_RING_WAIT_IDLE;
+    }
+    if (may_spin && now_ns < wait->expect_until_ns) {
+        return wait->is_crowded ? PV_RING_WAIT_YIELD : PV_RING_WAIT_SPIN;
+    }
+    wait->beat_count /= 2;
+    wait->expect_until_ns = 0;
+    return PV_RING_WAIT_IDLE;
 }
 
 enum pv_ring_wait_action pv_ring_wait_next(struct pv_ring_wait *wait, uint64_t now_ns,
@@ -85,7 +173,7 @@ enum pv_ring_wait_action pv_ring_wait_next(struct pv_ring_wait *wait, uint64_t n
     }
     wait->looked_at_ns = now_ns;
     if (now_ns >= wait->idle_at_ns) {
-        return PV_RING_WAIT_IDLE;
+        return next_when_idle(wait, now_ns, may_spin);
     }
     if (may_spin && wait->sleep_ns == 0 && now_ns - wait->empty_since_ns < wait->window_ns) {
         return wait->is_crowded ? PV_RING_WAIT_YIELD : PV_RING_WAIT_SPIN;
@@ -102,9 +190,21 @@ void pv_ring_wait_notified(struct pv_ring_wait *wait, uint64_t now_ns)
     wait->idle_at_ns = now_ns + wait->idle_delay_ns;
 }
 
+void pv_ring_wait_woken(struct pv_ring_wait *wait, uint64_t now_ns)
+{
+    wait->looked_at_ns = now_ns; /* that nobody looked meanwhile was meant to be */
+    if (now_ns >= wait->wake_at_ns) {
+        uint64_t late_ns = now_ns - wait->wake_at_ns;
+        approach(&wait->late_ns, late_ns < LATE_MAX_NS ? late_ns : LATE_MAX_NS);
+    }
+}
+
 void pv_ring_wait_end(struct pv_ring_wait *wait, uint64_t now_ns)
 {
     uint64_t gap = now_ns - wait->empty_since_ns;
+    if (gap > wait->idle_delay_ns) {
+        learn_beat(wait, gap);
+    }
     unsigned bucket = 0;
     while (bucket < PV_RING_WAIT_BUCKETS && gap > edge_ns(bucket)) {
         bucket++;

@@ -180,6 +180,7 @@ class Options(unittest.TestCase):
                 ["nonsense"], ["serve", "--nonsense"], ["serve", "nonsense"],
                 ["serve", "--socket"], ["serve", "--socket="], ["serve", "--log", "loud"],
                 ["serve", "--max-clients", "0"], ["serve", "--max-clients", "-1"],
+                ["serve", "--wait", "long"],
                 ["serve", "--max-clients", "9999999999999"], ["serve", "--max-clients", "2x"],
                 ["serve", "--driver", "/nonexistent.json"], ["serve", "--print-env=yes"],
                 ["serve", "--gpu", ""], ["serve", "--"], ["serve", "--print-env", "--", "true"],

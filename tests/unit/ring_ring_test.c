@@ -1,3 +1,4 @@
+#include "base/fd.h"
 #include "base/guest.h"
 #include "check.h"
 #include "ring_guest.h"
@@ -329,7 +330,8 @@ static void ring_goes_idle_and_wakes_when_it_is_notified(void **state)
     assert_int_equal(pv_ring_start(guest.ring), PV_OK);
     for (int i = 0; i < 20; i++) {
         assert_true(guest_wait_status(&guest, PV_RING_STATUS_IDLE, 5 * PV_NS_PER_S));
-        pv_clock_sleep_ns(2 * PV_NS_PER_MS);
+        /* Without rhythm, or the ring would be awake when we come. */
+        pv_clock_sleep_ns((2 + (uint64_t)i % 5 * 7) * PV_NS_PER_MS);
         send_bytes(&guest, &next, 16);
         assert_true(guest_wait_drained(&guest, 5 * PV_NS_PER_S));
     }
@@ -340,6 +342,43 @@ static void ring_goes_idle_and_wakes_when_it_is_notified(void **state)
     assert_true(stats.wakes >= 20);
     assert_int_equal(reader.wrong, 0);
     guest_finish(&guest);
+}
+
+/* A notify is on its way: whoever reads it has not told us yet. */
+static void ring_wakes_by_itself_when_something_arrives_where_its_notifies_do(void **state)
+{
+    (void)state;
+    struct reader reader = {0};
+    struct guest guest;
+    int pair[2];
+    uint8_t bytes[16];
+    uint8_t next = 0;
+    assert_int_equal(pv_fd_socket_pair(pair), PV_OK);
+    guest_init(&guest, 1024, consumer_of(&reader));
+    struct pv_ring_params params = guest.ring->params;
+    pv_ring_destroy(guest.ring);
+    params.notify_fd = pair[0];
+    assert_int_equal(pv_ring_create(&params, &guest.ring), PV_OK);
+    assert_int_equal(pv_ring_start(guest.ring), PV_OK);
+    for (uint64_t i = 0; i < 10; i++) {
+        assert_true(guest_wait_status(&guest, PV_RING_STATUS_IDLE, 5 * PV_NS_PER_S));
+        pv_clock_sleep_ns((2 + i % 5 * 7) * PV_NS_PER_MS);
+        /* A message for somebody else: it looks and sleeps on. */
+        assert_int_equal(pv_fd_write(pair[1], bytes, 1), PV_OK);
+        pv_clock_sleep_ns(PV_NS_PER_MS);
+        assert_int_equal(guest_status(&guest) & PV_RING_STATUS_IDLE, PV_RING_STATUS_IDLE);
+        for (size_t j = 0; j < sizeof(bytes); j++) {
+            bytes[j] = next++;
+        }
+        guest_copy_in(&guest, bytes, sizeof(bytes));
+        guest_set_tail(&guest, guest.tail + sizeof(bytes));
+        assert_int_equal(pv_fd_write(pair[1], bytes, 1), PV_OK);
+        assert_true(guest_wait_drained(&guest, 5 * PV_NS_PER_S));
+    }
+    assert_int_equal(reader.wrong, 0);
+    guest_finish(&guest);
+    pv_fd_close(&pair[0]);
+    pv_fd_close(&pair[1]);
 }
 
 static void ring_sleeps_without_waking_while_nothing_happens(void **state)
@@ -410,6 +449,7 @@ int main(void)
         cmocka_unit_test(ring_thread_reads_what_a_producer_thread_writes),
         cmocka_unit_test(ring_ignores_a_guest_that_scribbles_over_head_and_status),
         cmocka_unit_test(ring_goes_idle_and_wakes_when_it_is_notified),
+        cmocka_unit_test(ring_wakes_by_itself_when_something_arrives_where_its_notifies_do),
         cmocka_unit_test(ring_sleeps_without_waking_while_nothing_happens),
         cmocka_unit_test(ring_stops_at_once_while_it_sleeps),
         cmocka_unit_test(ring_can_be_run_by_a_thread_that_sleeps_elsewhere),

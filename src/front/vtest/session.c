@@ -119,6 +119,7 @@ enum pv_result pv_vtest_context_init(struct pv_vtest_session *session)
         .struct_size = sizeof(params),
         .id = session->params->context_id,
         .quota = session->params->quota,
+        .notify_fd = session->socket,
         .fence_retired = on_fence_retired,
         .turned_fatal = on_turned_fatal,
         .user = session,
