@@ -24,6 +24,15 @@ struct pv_reply_stream {
     uint64_t offset, size;
 };
 
+/* The last status query of a stream and what became of it (status.c). */
+struct pv_question {
+    uint32_t command;  /* its number */
+    uint64_t object;   /* that it asked about, by the host's name */
+    uint64_t value;    /* told; of a semaphore */
+    uint64_t position; /* of its end in the stream */
+    uint64_t answered_ns;
+};
+
 struct pv_exec {
     struct pv_decoder in;
     struct pv_encoder out; /* at the reply stream's position; empty without a stream */
@@ -44,6 +53,7 @@ struct pv_exec {
     uint8_t *nested_bytes;        /* private copy of the nested stream; kept for the next */
     size_t nested_capacity;
     _Atomic bool stopping; /* the ring is being stopped: waits end */
+    struct pv_question question;
     struct pv_epoch_reader *reader;
     uint64_t *counts; /* executed, per command number: PV_COMMAND_COUNT of them */
     uint64_t replies;

@@ -96,6 +96,20 @@ void pv_device_retire_sync(struct pv_device *device, struct pv_retired_sync reti
 /* Destroys everything that was retired; the device is idle. */
 void pv_device_destroy_retired_sync(struct pv_device *device);
 
+/* --- status.c --------------------------------------------------------------------------------- */
+
+/* For a status query whose answer is still "not yet": whether it may be put off, because it only
+ * repeats the stream's last command. `size`: of the command on the wire. */
+struct pv_hold {
+    uint64_t until_ns;
+};
+PV_NODISCARD bool pv_hold_begin(struct pv_exec *x, struct pv_hold *hold, uint64_t object,
+                                uint32_t size);
+/* Lets others run; false when the answer must go out now, whatever it is. */
+PV_NODISCARD bool pv_hold_goes_on(struct pv_exec *x, const struct pv_hold *hold);
+/* The answer is about to go out. For every such query, held or not. */
+void pv_hold_end(struct pv_exec *x, uint64_t object);
+
 /* --- chains ----------------------------------------------------------------------------------- */
 
 /* The struct of that type in a chain, or NULL. */

@@ -21,6 +21,7 @@ enum {
     /* Objects that wait for their end: a guest may export what it never signals. */
     RETIRED_MAX = 64 * 1024,
     QUERY_SLACK = 512, /* no query's result is larger */
+    QUERY_SIZE = 60,   /* vkGetQueryPoolResults on the wire */
 };
 
 /* --- creation ----------------------------------------------------------------------------------
@@ -534,6 +535,14 @@ VkResult pv_handle_vkGetQueryPoolResults(struct pv_exec *x, struct pv_vkGetQuery
         .polls = true,
     };
     VkResult result = wait_for(x, &wait, waits ? UINT64_MAX : 0);
+    uint64_t object = PV_HANDLE_U64(a->queryPool) + a->firstQuery;
+    struct pv_hold hold;
+    if (result == VK_NOT_READY && pv_hold_begin(x, &hold, object, QUERY_SIZE)) {
+        while (result == VK_NOT_READY && pv_hold_goes_on(x, &hold)) {
+            result = look_at_queries(&wait, 0);
+        }
+    }
+    pv_hold_end(x, object);
     a->pData = room;
     return result;
 }
