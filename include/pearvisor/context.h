@@ -91,6 +91,12 @@ PV_API void pv_context_destroy(struct pv_context *context);
 PV_API enum pv_result pv_context_submit(struct pv_context *context, const void *bytes,
                                         uint64_t size_bytes);
 
+/* Whether pv_context_submit() of these bytes would return at once: they only tell rings that there
+ * is work, or wait for work that a ring has done already. A caller that hands streams to a thread
+ * of their own spares itself that for the quick ones, as long as nothing is before them. A hint,
+ * not a check of the bytes. One thread at a time, together with pv_context_submit(). */
+PV_API bool pv_context_is_quick(struct pv_context *context, const void *bytes, uint64_t size_bytes);
+
 /* Asks for `fence_retired(ring_idx, cookie)` once everything submitted on that timeline so far is
  * done. Timeline 0 is the CPU: what pv_context_submit() has executed, so it retires at once. The
  * others are VkQueues that the guest has bound to a number below 64; one that it has not bound is a

@@ -118,6 +118,11 @@ enum pv_result pv_context_submit(struct pv_context *context, const void *bytes, 
     return pv_render_submit(context->render, bytes, size_bytes);
 }
 
+bool pv_context_is_quick(struct pv_context *context, const void *bytes, uint64_t size_bytes)
+{
+    return pv_render_is_quick(context->render, bytes, size_bytes);
+}
+
 void pv_context_fence(struct pv_context *context, uint32_t ring_idx, uint64_t cookie)
 {
     pv_render_fence(context->render, ring_idx, cookie);

@@ -73,6 +73,11 @@ void pv_render_destroy(struct pv_render_context *context);
 PV_NODISCARD enum pv_result pv_render_submit(struct pv_render_context *context, const void *bytes,
                                              uint64_t size);
 
+/* Whether pv_render_submit() of this stream would neither wait nor call the driver: it only rings
+ * bells, and waits for what rings have done already. On the thread of pv_render_submit(). */
+PV_NODISCARD bool pv_render_is_quick(struct pv_render_context *context, const uint8_t *bytes,
+                                     uint64_t size);
+
 /* Asks for `fence_retired(ring_idx, cookie)` once everything submitted so far on that timeline is
  * done; ring_idx 0 at once. An unbound ring_idx is a guest fault, and the fence retires all the
  * same. Called on the thread of pv_render_submit(). */

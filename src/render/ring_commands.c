@@ -410,6 +410,33 @@ void pv_handle_vkNotifyRingMESA(struct pv_exec *x, struct pv_vkNotifyRingMESA *a
     }
 }
 
+/* Of a fixed size, these three: {type, flags, ring, seqno}. */
+bool pv_render_is_quick(struct pv_render_context *context, const uint8_t *bytes, uint64_t size)
+{
+    enum { SIZE = 24 };
+    for (uint64_t at = 0; at < size; at += SIZE) {
+        if (size - at < SIZE || pv_load_u32(bytes + at + 4) != 0) {
+            return false;
+        }
+        switch (pv_load_u32(bytes + at)) {
+        case PV_COMMAND_vkNotifyRingMESA:
+        case PV_COMMAND_vkSubmitVirtqueueSeqnoMESA:
+            break;
+        case PV_COMMAND_vkWaitRingSeqnoMESA: {
+            struct pv_render_ring *ring = find_ring(context, pv_load_u64(bytes + at + 8));
+            if (ring == NULL ||
+                !pv_ring_has_reached(ring->ring, (uint32_t)pv_load_u64(bytes + at + 16))) {
+                return false;
+            }
+            break;
+        }
+        default:
+            return false;
+        }
+    }
+    return true;
+}
+
 void pv_handle_vkWriteRingExtraMESA(struct pv_exec *x, struct pv_vkWriteRingExtraMESA *a)
 {
     struct pv_ring *ring = get_ring(x, a->ring);

@@ -138,6 +138,9 @@ void pv_ring_raise_status(struct pv_ring *ring, enum pv_ring_status bits);
  * PV_CLOSED when the ring ends. In polling mode it polls, on the caller's thread. */
 PV_NODISCARD enum pv_result pv_ring_wait_seqno(struct pv_ring *ring, uint32_t seqno);
 
+/* Whether pv_ring_wait_seqno() would return at once. Any thread. */
+bool pv_ring_has_reached(const struct pv_ring *ring, uint32_t seqno);
+
 /* The virtqueue has reached `seqno`; must not go backwards (PV_GUEST_FAULT). Any thread. */
 PV_NODISCARD enum pv_result pv_ring_submit_virtqueue_seqno(struct pv_ring *ring, uint64_t seqno);
 /* From the consumer: blocks until the virtqueue has reached `seqno`, between `sleeps` and `wakes`;

@@ -14,6 +14,11 @@ static uint32_t published(const struct pv_ring *ring)
     return atomic_load_explicit(&ring->published, memory_order_seq_cst);
 }
 
+bool pv_ring_has_reached(const struct pv_ring *ring, uint32_t seqno)
+{
+    return pv_ring_counter_reached(published(ring), seqno);
+}
+
 /* Announces ourselves; the nearest seqno of all who wait is the one that the ring looks for. */
 static void arm(struct pv_ring *ring, uint32_t seqno)
 {

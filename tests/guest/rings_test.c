@@ -124,6 +124,36 @@ static void a_ring_that_waits_can_be_destroyed(void **state)
     assert_true(guest_finish(&g->ring));
 }
 
+static bool is_quick(struct guest *g, const uint32_t *dwords, uint64_t count)
+{
+    return pv_render_is_quick(g->context, (const uint8_t *)dwords, count * sizeof(*dwords));
+}
+
+static void streams_are_quick_when_they_need_not_wait(void **state)
+{
+    struct guest *g = guest_of(state);
+    uint32_t id = (uint32_t)g->ring.id;
+    uint32_t high = (uint32_t)(g->ring.id >> 32);
+    destroy_nothing(&g->ring, 1);
+    assert_true(guest_finish(&g->ring));
+    uint32_t done = g->ring.tail;
+    const uint32_t bells[] = {190, 0, id, high, 100, 0, 251, 0, id, high, 1, 0};
+    assert_true(is_quick(g, bells, 0));
+    assert_true(is_quick(g, bells, 6));
+    assert_true(is_quick(g, bells, 12));
+    assert_false(is_quick(g, bells, 11));
+    const uint32_t waits[] = {190, 0, id, high, 100, 0, 253, 0, id, high, done, 0};
+    assert_true(is_quick(g, waits, 12));
+    const uint32_t not_done[] = {253, 0, id, high, done + 1, 0};
+    assert_false(is_quick(g, not_done, 6));
+    const uint32_t no_ring[] = {253, 0, id + 1, high, done, 0};
+    assert_false(is_quick(g, no_ring, 6));
+    const uint32_t flags[] = {190, 1, id, high, 100, 0};
+    assert_false(is_quick(g, flags, 6));
+    const uint32_t others[] = {189, 0, id, high, 0, 0};
+    assert_false(is_quick(g, others, 6));
+}
+
 static void an_idle_ring_says_so_and_wakes_at_a_notify(void **state)
 {
     struct guest *g = guest_of(state);
@@ -243,6 +273,7 @@ int main(void)
         GUEST_TEST(a_context_that_ends_ends_both_waits),
         GUEST_TEST(a_ring_that_waits_can_be_destroyed),
         GUEST_TEST(an_idle_ring_says_so_and_wakes_at_a_notify),
+        GUEST_TEST(streams_are_quick_when_they_need_not_wait),
         GUEST_TEST(no_command_is_lost_around_idle),
         GUEST_TEST(a_monitored_ring_shows_life_while_it_is_blocked),
         GUEST_TEST(extremes_of_priority_and_timeout_do_no_harm),

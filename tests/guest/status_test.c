@@ -1,6 +1,5 @@
-#include "checks.h"
-
 #include "base/thread.h"
+#include "checks.h"
 
 /* When the answer to a status query is put off, told by how often the driver was asked: once for a
  * query that is answered at once, more often for one that is held. */

@@ -165,19 +165,6 @@ static void random_submits_never_reach_outside(void **state)
     }
 }
 
-static void only_bells_are_quick(void **state)
-{
-    (void)state;
-    const uint32_t bells[] = {190, 0, 7, 0, 100, 0, 251, 0, 7, 0, 1, 0};
-    assert_true(pv_vtest_is_quick((const uint8_t *)bells, 24));
-    assert_true(pv_vtest_is_quick((const uint8_t *)bells, 48));
-    assert_false(pv_vtest_is_quick((const uint8_t *)bells, 44));
-    const uint32_t wait[] = {190, 0, 7, 0, 100, 0, 253, 0, 7, 0, 1, 0};
-    assert_false(pv_vtest_is_quick((const uint8_t *)wait, 48));
-    const uint32_t flags[] = {190, 1, 7, 0, 100, 0};
-    assert_false(pv_vtest_is_quick((const uint8_t *)flags, 24));
-}
-
 /* As captured from Mesa 26. */
 static const uint32_t create_ring[] = {
     0xbc,     0,    0x5b628100, 0x5555, 1, 0,       0x3ba0a600, 1,       0, 0x3ba0a606, 0, 0,
@@ -227,7 +214,6 @@ int main(void)
         cmocka_unit_test(batches_that_reach_outside_are_refused),
         cmocka_unit_test(batches_that_share_their_commands_are_refused),
         cmocka_unit_test(random_submits_never_reach_outside),
-        cmocka_unit_test(only_bells_are_quick),
         cmocka_unit_test(the_status_word_of_a_new_ring_is_found),
         cmocka_unit_test(a_cut_ring_has_no_status_word),
     };

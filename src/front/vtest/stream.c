@@ -5,13 +5,6 @@
 
 enum {
     CREATE_RING = 188,
-    NOTIFY_RING = 190,
-    SUBMIT_VIRTQUEUE_SEQNO = 251,
-
-    /* The sizes of whole commands, in dwords: type, flags, and
-     * vkNotifyRingMESA: ring, seqno (32 bits), flags
-     * vkSubmitVirtqueueSeqnoMESA: ring, seqno (64 bits) */
-    BELL_DWORDS = 6,
 
     /* VkRingCreateInfoMESA: where its words are behind the end of its pNext chain */
     RING_FLAGS_DWORDS = 1,
@@ -20,21 +13,6 @@ enum {
     STRUCTURE_RING_MONITOR_INFO = 1000384006,
     STRUCTURE_RING_PRIORITY_INFO = 1000384007,
 };
-
-bool pv_vtest_is_quick(const uint8_t *commands, uint32_t size)
-{
-    if (size % (BELL_DWORDS * 4) != 0) {
-        return false;
-    }
-    for (uint32_t at = 0; at < size / 4; at += BELL_DWORDS) {
-        uint32_t type = pv_vtest_dword(commands, at);
-        if ((type != NOTIFY_RING && type != SUBMIT_VIRTQUEUE_SEQNO) ||
-            pv_vtest_dword(commands, at + 1) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* Finds the dword behind the chain that begins at `at`. Chained structures are nested on the wire
  * (each has its own chain in front of its body), but the two that rings have are both one dword

@@ -63,15 +63,17 @@ static void run_submit(void *user, struct pv_vtest_job *taken_job, bool dropped)
     free(job);
 }
 
-/* What happens most: one batch without fence that rings a bell. Nothing is allocated. */
-static bool run_bell(struct pv_vtest_session *session, const struct pv_vtest_submit *submit)
+/* What happens most: one batch without fence that rings a bell, or waits for what is done already.
+ * Nothing is allocated. */
+static bool run_at_once(struct pv_vtest_session *session, const struct pv_vtest_submit *submit)
 {
     struct pv_vtest_batch batch;
     if (submit->batch_count != 1) {
         return false;
     }
     pv_vtest_submit_batch(submit, 0, &batch);
-    if (batch.sync_count != 0 || !pv_vtest_is_quick(batch.commands, batch.commands_size)) {
+    if (batch.sync_count != 0 ||
+        !pv_context_is_quick(session->context, batch.commands, batch.commands_size)) {
         return false;
     }
     run_batch(session, &batch, NULL);
@@ -96,14 +98,14 @@ static enum pv_result create_signals(struct pv_vtest_session *session, struct su
     return PV_OK;
 }
 
-/* Only bells, and fences that retire at once: not worth waking the context thread for. */
-static bool is_quick(const struct pv_vtest_submit *submit)
+/* With fences that retire at once: not worth waking the context thread for, either. */
+static bool is_quick(struct pv_vtest_session *session, const struct pv_vtest_submit *submit)
 {
     for (uint32_t i = 0; i < submit->batch_count; i++) {
         struct pv_vtest_batch batch;
         pv_vtest_submit_batch(submit, i, &batch);
         if ((batch.sync_count != 0 && batch.ring_idx != 0) ||
-            !pv_vtest_is_quick(batch.commands, batch.commands_size)) {
+            !pv_context_is_quick(session->context, batch.commands, batch.commands_size)) {
             return false;
         }
     }
@@ -131,7 +133,7 @@ enum pv_result pv_vtest_submit_cmd2(struct pv_vtest_session *session)
         return pv_vtest_session_fault(session, fault);
     }
     bool is_idle = pv_vtest_fifo_is_idle(&session->fifo);
-    if (is_idle && run_bell(session, &submit)) {
+    if (is_idle && run_at_once(session, &submit)) {
         return PV_OK;
     }
     size_t signals_size = submit.batch_count * sizeof(struct pv_vtest_signal *);
@@ -153,7 +155,7 @@ enum pv_result pv_vtest_submit_cmd2(struct pv_vtest_session *session)
                                                    ? "more syncs in fences than there may be"
                                                    : "a sync that does not exist");
     }
-    if (is_idle && is_quick(&submit)) {
+    if (is_idle && is_quick(session, &submit)) {
         run_submit(session, &job->job, false);
         return PV_OK;
     }
