@@ -86,7 +86,7 @@ static PV_ALWAYS_INLINE void count(uint64_t *figure, uint64_t more)
 static void publish(struct pv_exec *x, const uint8_t *position)
 {
     uint32_t size = (uint32_t)(position - x->batch);
-    if (size > x->published) {
+    if (size > x->published || (size == 0 && pv_ring_is_behind(x->ring))) {
         pv_ring_publish(x->ring, size);
         x->published = size;
         x->publish_at = position + PUBLISH_STEP;

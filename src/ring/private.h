@@ -29,9 +29,10 @@ struct pv_ring {
 
     /* Of the thread that runs the ring. */
     PV_CACHE_ALIGNED uint32_t
-        head;       /* where the current batch began; the truth, unlike *head_word */
-    uint32_t tail;  /* where it ends */
-    bool is_asleep; /* between the consumer's sleeps and wakes */
+        head;         /* where the current batch began; the truth, unlike *head_word */
+    uint32_t tail;    /* where it ends */
+    uint32_t trickle; /* batches in a row that were small and that nobody waited for */
+    bool is_asleep;   /* between the consumer's sleeps and wakes */
     struct pv_ring_wait wait;
     _Atomic uint64_t bytes; /* the four of pv_ring_get_stats(); others only read */
     _Atomic uint64_t batches;

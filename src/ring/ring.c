@@ -7,6 +7,11 @@
 
 #include <stdlib.h>
 
+enum {
+    PUBLISH_STEP = 2048,
+    TRICKLE_SIZE = 512,
+};
+
 #define IDLE_TIMEOUT_MIN_NS PV_NS_PER_MS
 #define IDLE_TIMEOUT_MAX_NS (100 * PV_NS_PER_MS)
 
@@ -154,6 +159,18 @@ static void copy_batch(struct pv_ring *ring, uint32_t size)
     }
 }
 
+/* A batch of `size` bytes is done. Where the consumer has not published its end, nobody waits for
+ * an answer, so the head may stay behind until the ring is empty or a guest could miss the room:
+ * its cache line, which the guest reads with each command, then changes hands less often. */
+static void settle_head(struct pv_ring *ring, uint32_t size)
+{
+    uint32_t behind = ring->head - atomic_load_explicit(&ring->published, memory_order_relaxed);
+    ring->trickle = behind != 0 && size < TRICKLE_SIZE ? ring->trickle + 1 : 0;
+    if (behind >= PUBLISH_STEP || (behind != 0 && !ring->is_threaded)) {
+        pv_ring_publish(ring, 0);
+    }
+}
+
 static PV_NOINLINE enum pv_ring_progress execute(struct pv_ring *ring, uint32_t tail)
 {
     uint32_t size = tail - ring->head;
@@ -175,10 +192,8 @@ static PV_NOINLINE enum pv_ring_progress execute(struct pv_ring *ring, uint32_t 
         }
         return fault(ring, NULL);
     }
-    if (atomic_load_explicit(&ring->published, memory_order_relaxed) != tail) {
-        pv_ring_publish(ring, size);
-    }
     ring->head = tail;
+    settle_head(ring, size);
     pv_ring_count(&ring->bytes, size);
     pv_ring_count(&ring->batches, 1);
     return PV_RING_WORKED;
@@ -191,6 +206,9 @@ enum pv_ring_progress pv_ring_poll(struct pv_ring *ring)
         return PV_RING_ENDED;
     }
     if (tail == ring->head) {
+        if (PV_UNLIKELY(pv_ring_is_behind(ring))) {
+            pv_ring_publish(ring, 0);
+        }
         return PV_RING_EMPTY;
     }
     return execute(ring, tail);
@@ -211,6 +229,11 @@ void pv_ring_publish(struct pv_ring *ring, uint32_t size)
             pv_event_wake(&ring->progress);
         }
     }
+}
+
+bool pv_ring_is_behind(const struct pv_ring *ring)
+{
+    return atomic_load_explicit(&ring->published, memory_order_relaxed) != ring->head;
 }
 
 bool pv_ring_is_awaited(const struct pv_ring *ring)

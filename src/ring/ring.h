@@ -113,8 +113,12 @@ uint64_t pv_ring_id(const struct pv_ring *ring);
 uint64_t pv_ring_monitor_period_us(const struct pv_ring *ring);
 
 /* From the consumer: everything up to `size` bytes of the current batch is executed, and its
- * effects and reply bytes are visible. A release store, and a wake-up where somebody waits. */
+ * effects and reply bytes are visible. A release store, and a wake-up where somebody waits. What is
+ * not published so is published by the ring itself: at the latest when it runs empty or 2 KiB have
+ * gathered. A consumer that blocks publishes first, also what is behind from earlier batches. */
 void pv_ring_publish(struct pv_ring *ring, uint32_t size);
+/* Whether batches before this one are done and not published yet. Of the thread that runs it. */
+bool pv_ring_is_behind(const struct pv_ring *ring);
 /* From the consumer, per command: whether a thread of ours waits for progress, which is then
  * published after each command. One relaxed load. */
 bool pv_ring_is_awaited(const struct pv_ring *ring);

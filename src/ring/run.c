@@ -4,7 +4,11 @@
 #include "base/guest.h"
 #include "ring/private.h"
 
-enum { LOOKS_PER_CLOCK = 32 };
+enum {
+    LOOKS_PER_CLOCK = 32,
+    TRICKLE_MIN = 8, /* batches that make it a trickle */
+    GATHER_NS = 400,
+};
 
 /* Threads of this process that spin now, and those that are awake at all, over all rings of all
  * contexts: the one thing that they share, because cores are. */
@@ -200,6 +204,16 @@ static void wait_for_guest(struct pv_ring *ring)
     pv_ring_wait_end(&ring->wait, now_ns);
 }
 
+/* A guest that sends one small command after another is slowed down by a host that takes each from
+ * under its hands: every line of the ring then crosses between the cores for one command. */
+static void let_gather(void)
+{
+    uint64_t until_ns = pv_clock_now_ns() + GATHER_NS;
+    do {
+        pv_cpu_pause();
+    } while (pv_clock_now_ns() < until_ns);
+}
+
 void pv_ring_run(void *user)
 {
     struct pv_ring *ring = user;
@@ -215,6 +229,8 @@ void pv_ring_run(void *user)
         }
         if (progress == PV_RING_EMPTY) {
             wait_for_guest(ring);
+        } else if (ring->trickle >= TRICKLE_MIN && ring->core_count > 1) {
+            let_gather();
         }
     }
     pv_ring_fall_asleep(ring); /* it executes nothing any more */

@@ -97,6 +97,41 @@ static void ring_and_virtqueue_do_not_wait_for_each_other(void **state)
     assert_true(guest_finish(&g->ring));
 }
 
+static bool hold_back(void *user, enum pv_fake_command command, void *args)
+{
+    (void)args;
+    while (command == PV_FAKE_vkCreateFence && !atomic_load((_Atomic bool *)user)) {
+        pv_clock_sleep_ns(PV_NS_PER_MS);
+    }
+    return false;
+}
+
+/* A ring that has more to do leaves its head behind, but not while it waits: the guest may need to
+ * see how far it is to end that wait. */
+static void what_was_done_before_a_wait_is_visible_during_it(void **state)
+{
+    struct guest *g = guest_of(state);
+    _Atomic bool goes_on = false;
+    VkFence fence = GUEST_HANDLE(guest_id(g));
+    VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    assert_true(guest_finish(&g->ring));
+    pv_fake_set_hook(hold_back, &goes_on);
+    assert_true(GUEST_SEND(&g->ring, vkCreateFence, .device = GUEST_HANDLE(g->device),
+                           .pCreateInfo = &info, .pFence = &fence));
+    uint32_t created = g->ring.tail;
+    /* Its batch has begun, so this is another one, and is there when that one ends. */
+    pv_clock_sleep_ns(20 * PV_NS_PER_MS);
+    assert_true(GUEST_SEND(&g->ring, vkWaitVirtqueueSeqnoMESA, .seqno = 1));
+    atomic_store(&goes_on, true);
+    assert_true(guest_ring_wait(&g->ring, created));
+    assert_int_equal(guest_ring_head(&g->ring), created);
+    assert_true(GUEST_CONTEXT(g, vkSubmitVirtqueueSeqnoMESA, .ring = g->ring.id, .seqno = 1));
+    assert_true(
+        GUEST_SEND(&g->ring, vkDestroyFence, .device = GUEST_HANDLE(g->device), .fence = fence));
+    assert_true(guest_finish(&g->ring));
+    pv_fake_set_hook(NULL, NULL);
+}
+
 static void a_context_that_ends_ends_both_waits(void **state)
 {
     struct guest *g = guest_of(state);
@@ -270,6 +305,7 @@ int main(void)
         GUEST_TEST(a_virtqueue_seqno_may_come_before_its_wait),
         GUEST_TEST(the_context_waits_for_a_rings_seqno),
         GUEST_TEST(ring_and_virtqueue_do_not_wait_for_each_other),
+        GUEST_TEST(what_was_done_before_a_wait_is_visible_during_it),
         GUEST_TEST(a_context_that_ends_ends_both_waits),
         GUEST_TEST(a_ring_that_waits_can_be_destroyed),
         GUEST_TEST(an_idle_ring_says_so_and_wakes_at_a_notify),
