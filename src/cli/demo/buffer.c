@@ -28,7 +28,7 @@ bool demo_vulkan_allocate(struct demo_vulkan *vk, const VkMemoryRequirements *ne
     uint32_t type = 0;
     if (!find_type(vk, needs->memoryTypeBits, wanted[kind][0], &type) &&
         !find_type(vk, needs->memoryTypeBits, wanted[kind][1], &type)) {
-        fprintf(stderr, "pearvisor demo-client: this GPU has no mappable, coherent memory\n");
+        fprintf(stderr, "%s: this GPU has no mappable, coherent memory\n", demo_program_name);
         return false;
     }
     const VkMemoryAllocateInfo allocate = {

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+const char *const demo_program_name = "pearvisor demo-client";
+
 enum { FRAMES_WARM_UP = 3, FRAMES_DEFAULT = 120 };
 
 struct options {

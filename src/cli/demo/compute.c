@@ -182,7 +182,7 @@ static bool check(const struct compute *c, const struct job *job)
     const uint32_t *answers = c->result.mapped;
     for (uint32_t i = 0; i < job->count; i++) {
         if (answers[i] != hash(values[i], job)) {
-            fprintf(stderr, "pearvisor demo-client: compute: element %u is wrong\n", i);
+            fprintf(stderr, "%s: compute: element %u is wrong\n", demo_program_name, i);
             return false;
         }
     }

@@ -66,7 +66,7 @@ bool demo_measure_round_trip(struct demo_vulkan *vk, struct demo_latency *out)
     }
     vk->DestroyImage(vk->device, image, NULL);
     if (row_bytes < 64 * 4) {
-        fprintf(stderr, "pearvisor demo-client: vkGetImageSubresourceLayout: impossible answer\n");
+        fprintf(stderr, "%s: vkGetImageSubresourceLayout: impossible answer\n", demo_program_name);
         return false;
     }
     summarise(seconds, ROUND_TRIPS, out);

@@ -43,16 +43,16 @@ bool demo_vulkan_check(VkResult result, const char *call)
     }
     const char *name = result_name(result);
     if (name) {
-        fprintf(stderr, "pearvisor demo-client: %s: %s\n", call, name);
+        fprintf(stderr, "%s: %s: %s\n", demo_program_name, call, name);
     } else {
-        fprintf(stderr, "pearvisor demo-client: %s: VkResult %d\n", call, (int)result);
+        fprintf(stderr, "%s: %s: VkResult %d\n", demo_program_name, call, (int)result);
     }
     return false;
 }
 
 static bool fail(const char *what)
 {
-    fprintf(stderr, "pearvisor demo-client: %s\n", what);
+    fprintf(stderr, "%s: %s\n", demo_program_name, what);
     return false;
 }
 
@@ -170,7 +170,7 @@ static bool choose_gpu(struct demo_vulkan *vk, uint32_t gpu_index)
         return false;
     }
     if (gpu_index >= count) {
-        fprintf(stderr, "pearvisor demo-client: there is no GPU %u: the loader offers %u\n",
+        fprintf(stderr, "%s: there is no GPU %u: the loader offers %u\n", demo_program_name,
                 gpu_index, count);
         return false;
     }

@@ -38,6 +38,7 @@
     X(AllocateMemory)                                                                              \
     X(FreeMemory)                                                                                  \
     X(MapMemory)                                                                                   \
+    X(UnmapMemory)                                                                                 \
     X(CreateBuffer)                                                                                \
     X(DestroyBuffer)                                                                               \
     X(GetBufferMemoryRequirements)                                                                 \
@@ -56,12 +57,15 @@
     X(CreateDescriptorPool)                                                                        \
     X(DestroyDescriptorPool)                                                                       \
     X(AllocateDescriptorSets)                                                                      \
+    X(FreeDescriptorSets)                                                                          \
     X(UpdateDescriptorSets)                                                                        \
     X(CreatePipelineLayout)                                                                        \
     X(DestroyPipelineLayout)                                                                       \
     X(CreateGraphicsPipelines)                                                                     \
     X(CreateComputePipelines)                                                                      \
     X(DestroyPipeline)                                                                             \
+    X(CreateSampler)                                                                               \
+    X(DestroySampler)                                                                              \
     X(CreateRenderPass)                                                                            \
     X(DestroyRenderPass)                                                                           \
     X(CreateFramebuffer)                                                                           \
@@ -69,6 +73,7 @@
     X(CreateCommandPool)                                                                           \
     X(DestroyCommandPool)                                                                          \
     X(AllocateCommandBuffers)                                                                      \
+    X(FreeCommandBuffers)                                                                          \
     X(BeginCommandBuffer)                                                                          \
     X(EndCommandBuffer)                                                                            \
     X(CmdBeginRenderPass)                                                                          \
@@ -128,6 +133,9 @@ struct demo_buffer {
     VkDeviceSize size_bytes;
     void *mapped; /* NULL for DEMO_MEMORY_DEVICE */
 };
+
+/* What lines on stderr begin with; each program that is made of this defines it. */
+extern const char *const demo_program_name;
 
 /* Prints "CALL: RESULT" and returns false unless result is VK_SUCCESS. */
 bool demo_vulkan_check(VkResult result, const char *call);

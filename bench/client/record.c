@@ -1,0 +1,147 @@
+/* Commands recorded by one thread: each kind alone, then by how they reach the driver. */
+#include "worker.h"
+
+#include <stdio.h>
+
+enum { COMMANDS = 4000 };
+
+typedef void record_one(const struct bench_rig *rig, VkCommandBuffer command, uint32_t index);
+
+static void record_draw(const struct bench_rig *rig, VkCommandBuffer command, uint32_t index)
+{
+    (void)index;
+    rig->bench->vk.CmdDraw(command, 3, 1, 0, 0);
+}
+
+static void record_dispatch(const struct bench_rig *rig, VkCommandBuffer command, uint32_t index)
+{
+    (void)index;
+    rig->bench->vk.CmdDispatch(command, 1, 1, 1);
+}
+
+static void record_push(const struct bench_rig *rig, VkCommandBuffer command, uint32_t index)
+{
+    const uint32_t constants[BENCH_PUSH_BYTES / sizeof(uint32_t)] = {index};
+    bench_rig_push(rig, command, constants);
+}
+
+static void record_bind_dispatch(const struct bench_rig *rig, VkCommandBuffer command,
+                                 uint32_t index)
+{
+    struct demo_vulkan *vk = &rig->bench->vk;
+    (void)index;
+    vk->CmdBindDescriptorSets(command, VK_PIPELINE_BIND_POINT_COMPUTE, rig->layout, 0, 1, &rig->set,
+                              0, NULL);
+    vk->CmdDispatch(command, 1, 1, 1);
+}
+
+struct kind {
+    const char *name;
+    record_one *record;
+    bool draws;
+};
+
+static const struct kind kinds[] = {
+    {"draw", record_draw, true},
+    {"dispatch", record_dispatch},
+    {"push_constants", record_push},
+    {"bind_dispatch", record_bind_dispatch},
+};
+
+static bool record(const struct bench_rig *rig, VkCommandBuffer command, const struct kind *kind,
+                   uint32_t count)
+{
+    struct bench *bench = rig->bench;
+    if (!bench_command_begin(bench, command)) {
+        return false;
+    }
+    if (kind->draws) {
+        bench_rig_begin_pass(rig, command);
+        bench_rig_bind_drawing(rig, command);
+    } else {
+        bench_rig_bind_computing(rig, command, 1);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        kind->record(rig, command, i);
+    }
+    if (kind->draws) {
+        bench->vk.CmdEndRenderPass(command);
+    }
+    return bench_command_end(bench, command);
+}
+
+/* What a round takes until the application may go on, until the driver has all of it, and (when it
+ * is submitted) until it has been executed. */
+struct rounds {
+    struct bench_samples app;
+    struct bench_samples drained;
+};
+
+static bool measure(const struct bench_rig *rig, const struct kind *kind, VkCommandBuffer command,
+                    bool submits, struct rounds *rounds)
+{
+    struct bench *bench = rig->bench;
+    const VkFence fence = bench->vk.fence;
+    bool done = record(rig, command, kind, COMMANDS);
+    bench_sync(bench);
+    bench_samples_start(&rounds->app, bench);
+    bench_samples_start(&rounds->drained, bench);
+    while (done && bench_samples_want(&rounds->drained)) {
+        const uint64_t start_ns = bench_clock_ns();
+        done = record(rig, command, kind, COMMANDS) &&
+               (!submits || bench_submit_command(bench, command, fence));
+        bench_samples_add(&rounds->app, bench_clock_ns() - start_ns);
+        if (submits) {
+            done = done && bench_fence_wait(bench, fence);
+        } else {
+            bench_sync(bench);
+        }
+        bench_samples_add(&rounds->drained, bench_clock_ns() - start_ns);
+        done = done && (!submits || bench_fence_reset(bench, fence));
+    }
+    return done;
+}
+
+static bool measure_kind(const struct bench_rig *rig, const struct kind *kind,
+                         VkCommandBuffer command, bool submits)
+{
+    static const char *const how[2][2] = {
+        {"rounds of 4000 commands recorded; timed until the last call returns",
+         "the same rounds, timed until a synchronous call after them returns"},
+        {"rounds of 4000 commands recorded and submitted; timed until vkQueueSubmit returns",
+         "the same rounds, timed until their fence has been waited for"},
+    };
+    const char *const verb = submits ? "submit" : "record";
+    char app_name[64];
+    char drained_name[64];
+    snprintf(app_name, sizeof(app_name), "%s.%s.app", verb, kind->name);
+    snprintf(drained_name, sizeof(drained_name), "%s.%s.drained", verb, kind->name);
+    struct rounds rounds = {0};
+    const bool done = measure(rig, kind, command, submits, &rounds);
+    if (done) {
+        bench_report_rate(app_name, &rounds.app, COMMANDS, "commands/s", how[submits][0]);
+        bench_report_rate(drained_name, &rounds.drained, COMMANDS, "commands/s", how[submits][1]);
+    }
+    bench_samples_finish(&rounds.app);
+    bench_samples_finish(&rounds.drained);
+    return done;
+}
+
+bool bench_rig_record_draws(const struct bench_rig *rig, VkCommandBuffer command, uint32_t count)
+{
+    return record(rig, command, &kinds[0], count);
+}
+
+bool bench_record(struct bench *bench)
+{
+    struct bench_rig rig = {0};
+    VkCommandBuffer command = VK_NULL_HANDLE;
+    bool done = bench_rig_create(&rig, bench, 64, 64) &&
+                bench_command_allocate(bench, bench->vk.pool, &command);
+    for (size_t i = 0; done && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        done = measure_kind(&rig, &kinds[i], command, false) &&
+               measure_kind(&rig, &kinds[i], command, true);
+    }
+    bench_rig_destroy(&rig);
+    return done;
+}
