@@ -27,6 +27,7 @@ struct bench {
 /* Runs one measurement; false: a line on stderr has said why it could not be done. */
 typedef bool bench_run(struct bench *bench);
 
+bench_run bench_device;
 bench_run bench_latency;
 bench_run bench_submit;
 bench_run bench_wake;

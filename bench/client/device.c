@@ -1,5 +1,7 @@
 #include "bench.h"
 
+#include <stdio.h>
+
 /* The image that bench_sync asks about is never used for anything else. */
 static bool create_probe(struct bench *bench)
 {
@@ -40,4 +42,22 @@ void bench_sync(struct bench *bench)
     const VkImageSubresource subresource = {.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT};
     VkSubresourceLayout layout;
     bench->vk.GetImageSubresourceLayout(bench->vk.device, bench->probe, &subresource, &layout);
+}
+
+bool bench_device(struct bench *bench)
+{
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
+    };
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = &driver,
+    };
+    bench->vk.GetPhysicalDeviceProperties2(bench->vk.gpu, &properties);
+    const uint32_t api = properties.properties.apiVersion;
+    printf("{\"device\": \"%s\", \"driver\": \"%s\", \"driver_info\": \"%s\", "
+           "\"api_version\": \"%u.%u.%u\"}\n",
+           properties.properties.deviceName, driver.driverName, driver.driverInfo,
+           VK_API_VERSION_MAJOR(api), VK_API_VERSION_MINOR(api), VK_API_VERSION_PATCH(api));
+    return true;
 }

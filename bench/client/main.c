@@ -21,6 +21,7 @@ struct measurement {
 };
 
 static const struct measurement measurements[] = {
+    {"device", "nothing: says which device and driver would be measured", bench_device},
     {"latency", "a synchronous call after think times of 0 us to 20 ms", bench_latency},
     {"submit", "a submission and the wait for its fence", bench_submit},
     {"wake", "how long this machine takes to wake a thread", bench_wake, true},

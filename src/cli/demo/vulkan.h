@@ -34,6 +34,7 @@
     X(CreateFence)                                                                                 \
     X(DestroyFence)                                                                                \
     X(ResetFences)                                                                                 \
+    X(GetFenceStatus)                                                                              \
     X(WaitForFences)                                                                               \
     X(AllocateMemory)                                                                              \
     X(FreeMemory)                                                                                  \
