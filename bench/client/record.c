@@ -111,7 +111,7 @@ static bool measure_kind(const struct bench_rig *rig, const struct kind *kind,
         {"rounds of 4000 commands recorded and submitted; timed until vkQueueSubmit returns",
          "the same rounds, timed until their fence has been waited for"},
     };
-    const char *const verb = submits ? "submit" : "record";
+    const char *const verb = submits ? "execute" : "record";
     char app_name[64];
     char drained_name[64];
     snprintf(app_name, sizeof(app_name), "%s.%s.app", verb, kind->name);

@@ -1,0 +1,263 @@
+"""What was wanted, what was measured, and whether that is met: computed from the figures alone."""
+
+import re
+from typing import NamedTuple, Optional
+
+from suite.figures import is_rate
+
+NATIVE = "native"
+OURS = "PearVisor"
+TUNED = "PearVisor tuned"
+
+CREATED = ["buffer", "image", "view", "sampler", "descriptor_set", "fence"]
+TO_US = {"ns": 1e-3, "us": 1.0, "ms": 1e3, "s": 1e6}
+
+
+class Goal(NamedTuple):
+    name: str
+    wanted: str
+    measured: str
+    met: Optional[bool]  # None: not measured
+    how: str
+
+
+def number(value):
+    if value is None:
+        return "–"
+    magnitude = abs(value)
+    if magnitude >= 1000:
+        return f"{value:,.0f}".replace(",", " ")
+    return f"{value:.0f}" if magnitude >= 100 else f"{value:.3g}"
+
+
+def at_most(name, value, limit, unit, how):
+    met = None if value is None else value <= limit
+    return Goal(name, f"≤ {number(limit)} {unit}", shown(value, unit), met, how)
+
+
+def at_least(name, value, limit, unit, how):
+    met = None if value is None else value >= limit
+    return Goal(name, f"≥ {number(limit)} {unit}", shown(value, unit), met, how)
+
+
+def reported(name, value, unit, how):
+    return Goal(name, "reported", shown(value, unit), None if value is None else True, how)
+
+
+def shown(value, unit):
+    return "not measured" if value is None else f"{number(value)} {unit}".strip()
+
+
+# --- the decoder, on a driver that does nothing ----------------------------------------------------
+
+def find_case(results, pattern, units):
+    """The value of the first case that matches and has one of the units, and that unit."""
+    for result in results:
+        if re.search(pattern, result["case"]) and result["unit"] in units:
+            return result["value"], result["unit"]
+    return None, None
+
+
+def case_us(results, pattern):
+    value, unit = find_case(results, pattern, TO_US)
+    return None if value is None else value * TO_US[unit]
+
+
+def decode_goals(decode):
+    def ns(case):
+        return find_case(decode, f"^{case}$", ["ns/command"])[0]
+
+    def instructions(case):
+        return find_case(decode, f"^{case}$", ["instructions/command"])[0]
+
+    two = [find_case(decode, f"^{case}, 2 rings$", ["times one ring"])[0]
+           for case in ("draw", "bind_1_set", "mixed_frame")]
+    two = [value for value in two if value is not None]
+    fastest = "decode_bench: minimum of many short runs, copy out of the ring included"
+    return [
+        at_most("vkCmdDraw, instructions", instructions("draw"), 90, "instructions",
+                "callgrind, instructions.py"),
+        at_most("vkCmdDraw, time", ns("draw"), 5, "ns", fastest),
+        at_most("mixed frame, time per command", ns("mixed_frame"), 7, "ns", fastest),
+        at_most("update of 8 uniform buffers", ns("update_8_uniform_buffers"), 75, "ns", fastest),
+        at_most("longest insert among 10⁶ objects", case_us(decode, r"insert"), 20, "us",
+                "best of 5 runs, no-op driver"),
+        at_most("two rings against one", max(two, default=None), 1.05, "×",
+                "the worst of draw, one set bound, mixed frame; minima of alternated runs"),
+        at_most("reset of a pool of 50 000 sets", case_us(decode, r"reset.*50|50.*reset"), 60, "us",
+                "best of 5 runs, no-op driver"),
+        reported("destroying a device with 10⁶ objects",
+                 case_us(decode, r"destroy.*device|device.*destroy"), "us", "no-op driver"),
+    ]
+
+
+# --- latency --------------------------------------------------------------------------------------
+
+def latency_goals(figures):
+    best = "least p50 of the repetitions, vkGetImageSubresourceLayout"
+    goals = [at_most(f"synchronous call after {pause}", figures.least(OURS, f"sync.{key}"),
+                     limit, "us", best)
+             for pause, key, limit in (("no pause", "0us", 1.2), ("5 us", "5us", 1.2),
+                                       ("30 us", "30us", 1.2), ("200 us", "200us", 3))]
+    goals.append(at_most("submit and wait, tuned, back to back",
+                         figures.least(TUNED, "submit.empty"), 6, "us",
+                         "least p50 of the repetitions, no command buffer"))
+    native = figures.least(NATIVE, "submit.empty.2ms")
+    wake = figures.median(NATIVE, "wake.futex.2ms")
+    limit = None if native is None or wake is None else native + 1.5 * wake
+    ours = figures.least(TUNED, "submit.empty.2ms")
+    name = "submit and wait, tuned, 2 ms apart"
+    if limit is None:
+        goals.append(Goal(name, "≤ native + 1.5 wakes", "not measured", None, ""))
+    else:
+        goals.append(at_most(name, ours, limit, "us",
+                             f"native {number(native)} us + 1.5 × a thread's wake of "
+                             f"{number(wake)} us (futex after 2 ms), least p50 of each"))
+    return goals
+
+
+# --- throughput -----------------------------------------------------------------------------------
+
+def throughput_goals(figures):
+    paired = "median of paired ratios to native"
+    goals = [at_least("draws recorded and drained",
+                      figures.speed(OURS, NATIVE, "record.draw.drained"), 0.6, "of native", paired)]
+    speeds = {kind: figures.speed(OURS, NATIVE, f"create.{kind}") for kind in CREATED}
+    known = {kind: speed for kind, speed in speeds.items() if speed is not None}
+    slowest = min(known, key=known.get, default=None)
+    goals.append(at_least("objects created and destroyed", known.get(slowest), 0.4, "of native",
+                          f"the slowest kind ({slowest}); " + paired))
+    goals += [
+        at_least("1 MiB allocated, mapped, freed", figures.best(OURS, "memory.1MiB"), 15000,
+                 "times/s", "best of the repetitions"),
+        at_least("1080p frame and its readback", figures.speed(OURS, NATIVE, "frame.1080p"), 0.97,
+                 "of native", paired),
+        at_least("mapped memory written", figures.speed(OURS, NATIVE, "mapped.write"), 0.97,
+                 "of native", paired + "; 1.0 was wanted, 0.03 is noise"),
+        at_least("mapped memory read", figures.speed(OURS, NATIVE, "mapped.read"), 0.97,
+                 "of native", paired + "; 1.0 was wanted, 0.03 is noise"),
+    ]
+    return goals
+
+
+# --- polling --------------------------------------------------------------------------------------
+
+def poll_goals(figures):
+    control = max(figures.values(TUNED, "poll.frame.control", "p99"), default=None)
+    once = figures.median(TUNED, "poll.frame", "p99")
+    name = "one poll a frame, tuned: p99"
+    goals = [Goal(name, "≤ any call in its place", "not measured", None, "") if control is None
+             else at_most(name, once, control, "us",
+                          "median p99; the limit is the worst p99 of a synchronous call that "
+                          "cannot be held, in the same place")]
+    first = figures.least(TUNED, "poll.loop.first")
+    goals += [
+        at_most("loop of polls, tuned: the first is not held", first, 30, "us",
+                "least p50; a hold lasts up to 30 us"),
+        at_most("any of 4 fences, tuned: never held", figures.least(TUNED, "poll.any4"), 30, "us",
+                "least p50 of a vkWaitForFences with timeout 0"),
+        at_least("a second thread records beside a loop of polls",
+                 within(figures, TUNED, "poll.beside.polling", "poll.beside.sleeping"), 0.95,
+                 "of its rate alone", "tuned; best of each"),
+        reported("a poll, stock", figures.least(OURS, "poll.loop.first"), "us", "least p50"),
+        reported("a poll, tuned", first, "us", "least p50"),
+    ]
+    return goals
+
+
+def within(figures, side, name, base):
+    """The ratio of two rates of one side."""
+    ours, theirs = figures.best(side, name), figures.best(side, base)
+    return None if ours is None or not theirs else ours / theirs
+
+
+# --- processor time -------------------------------------------------------------------------------
+
+def is_ours(thread):
+    """Our threads are named; the main one carries the program's name. The rest are the driver's."""
+    return thread["name"].startswith(("pv-", "pearvisor"))
+
+
+def share_of_core(window, part="server", only=lambda thread: True):
+    used_ms = sum(thread["cpu_ms"] for thread in window.get(part, []) if only(thread))
+    return used_ms / window["seconds"] / 10
+
+
+def cpu_goals(windows):
+    """windows: {(side, mark): [window of each repetition]}"""
+    sixty = [share_of_core(w, only=is_ours) for w in windows.get((OURS, "fps"), [])]
+    goals = [at_most("our threads at 60 frames a second", min(sixty, default=None), 3,
+                     "% of a core", "least of the repetitions; driver calls made by our threads "
+                     "are included, the driver's own threads are not")]
+    name, wanted = "an idle client wakes nothing but ALIVE's thread", "0 wakes of others"
+    idle = windows.get((OURS, "idle"), [])
+    if not idle:
+        return goals + [Goal(name, wanted, "not measured", None, "")]
+    window = min(idle, key=lambda w: len(wakers(w)))
+    others = wakers(window)
+    measured = ", ".join(f"{t['name']}: {t['switches']}" for t in others) or "none"
+    goals.append(Goal(name, wanted, measured, not others,
+                      f"context switches of the server's threads in {window['seconds']:.1f} s"))
+    idle_ms = min(sum(t["cpu_ms"] for t in w["server"]) for w in idle)
+    goals.append(at_most("processor time of an idle server", idle_ms / window["seconds"], 0.5,
+                         "ms/s", "all threads of all its processes; 0 was wanted, and ALIVE costs "
+                         "something"))
+    return goals
+
+
+def wakers(window):
+    return [thread for thread in window["server"]
+            if thread["switches"] > 0 and thread["name"] != "pv-monitor"]
+
+
+# --- the rest -------------------------------------------------------------------------------------
+
+def storm_goals(figures):
+    goals = []
+    for ring, what in (("own_ring", "a ring of its own"), ("main_ring", "the main ring")):
+        kept = within(figures, OURS, f"storm.{ring}.draws", "storm.none.draws")
+        native = within(figures, NATIVE, f"storm.{ring}.draws", "storm.none.draws")
+        goals.append(at_least(f"draws during compiles on {what}", kept, 0.9, "of their rate",
+                              f"best of each; native keeps {number(native)} on as many cores"))
+        stall = figures.least(OURS, f"storm.{ring}.longest_sync")
+        goals.append(reported(f"longest stall then, {what}", stall, "us",
+                              "the longest synchronous call; least of the repetitions"))
+    return goals
+
+
+def start_goals(figures):
+    value = figures.least(OURS, "start.instance")
+    return [at_most("connect to first reply, spare worker ready",
+                    None if value is None else value / 1000, 30, "ms",
+                    "vkCreateInstance and vkEnumeratePhysicalDevices; least p50")]
+
+
+def slower_than_sleeping(figures, adaptive, sleeping):
+    """{figure: speed} of what is over 5 % slower by the middle of the pairs and by the bests."""
+    slower = {}
+    for name in figures.names():
+        speed = figures.speed(adaptive, sleeping, name)
+        ours, theirs = figures.best(adaptive, name), figures.best(sleeping, name)
+        if not speed or not ours or not theirs:
+            continue
+        bests = ours / theirs if is_rate(figures.unit(name)) else theirs / ours
+        if speed < 0.95 and bests < 0.95:
+            slower[name] = max(speed, bests)
+    return slower
+
+
+def waiting_goals(figures, core_counts):
+    goals = []
+    for cores in core_counts:
+        name = "nothing slower than sleeping at once, " + cores
+        adaptive, sleeping = f"adaptive, {cores}", f"sleep, {cores}"
+        wanted = "none over 5 % slower"
+        if not {adaptive, sleeping} <= set(figures.sides()):
+            goals.append(Goal(name, wanted, "not measured", None, "serve has no --wait, or it "
+                              "could not be run"))
+            continue
+        slower = slower_than_sleeping(figures, adaptive, sleeping)
+        measured = ", ".join(f"{n} {number(s)}" for n, s in slower.items()) or "none"
+        goals.append(Goal(name, wanted, measured, not slower,
+                          "by the median of pairs and by the best of each side"))
+    return goals

@@ -1,0 +1,60 @@
+"""Which machine, driver, client and compiler the figures are of."""
+
+import datetime
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+
+
+def processor():
+    try:
+        found = re.search(r"^model name\s*: (.*)$",
+                          pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M)
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def memory_gib():
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+
+
+def compiler(build):
+    """What built the program, as Meson noted it."""
+    try:
+        noted = json.loads((build / "meson-info/intro-compilers.json").read_text(encoding="utf-8"))
+        return noted["host"]["c"]["full_version"].splitlines()[0]
+    except (OSError, KeyError, ValueError):
+        return "unknown"
+
+
+def commit(root):
+    done = subprocess.run(["git", "-C", root, "describe", "--always", "--dirty", "--abbrev=12"],
+                          capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def device_of(client, side):
+    done = subprocess.run([client, "device"], env=side.environment, capture_output=True, text=True,
+                          timeout=60, check=False)
+    try:
+        found = json.loads(done.stdout.splitlines()[0])
+    except (IndexError, ValueError):
+        return "unknown"
+    return "{device}, {driver_info}, Vulkan {api_version}".format(**found)
+
+
+def describe(root, build):
+    return {
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory": f"{memory_gib():.0f} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "compiler": compiler(build),
+        "commit": commit(root),
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "load before": f"{os.getloadavg()[0]:.1f}",
+    }
