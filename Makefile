@@ -28,11 +28,11 @@ demo: setup-demo ## Draw natively and through PearVisor, compare, and leave pict
 test: setup-test ## Run every test: gcc, clang with ASan and UBSan, TSan
 	@tools/run-tests
 
-bench: setup-bench ## Run the benchmarks on the release build
+bench: setup-bench ## Measure natively and through PearVisor; leaves build/bench/report.html
 	@$(MAKE) -s --no-print-directory build
 	@[ -d $(BUILD)/bench ] || meson setup --reconfigure $(BUILD) -Dtests=enabled >build/configure.log
-	@tools/ninja -C $(BUILD) meson-benchmark-prereq
-	@meson test -C $(BUILD) --benchmark --verbose --no-rebuild
+	@tools/ninja -C $(BUILD) meson-benchmark-prereq bench/client/vulkan_bench
+	@PYTHONDONTWRITEBYTECODE=1 bench/run.py
 
 check-style: setup-style ## Check formatting, include order and size limits
 	@tools/check-style

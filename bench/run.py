@@ -206,7 +206,7 @@ class Session:
         for needed in (self.program, self.client):
             if not os.access(needed, os.X_OK):
                 sys.exit(f"bench/run.py: no {needed}; `make bench` builds it")
-        self.results.machine.update(machine.describe(str(ROOT), self.arguments.build))
+        self.results.machine.update(machine.describe(str(ROOT), self.program))
         if self.wants("decode"):
             self.decode()
         self.compare()
@@ -238,9 +238,8 @@ def write(results, verdicts, shown, out):
 def print_all(results, verdicts, shown):
     for table in shown:
         print(tables.text(table))
-    words = {True: "met", False: "MISSED", None: "–"}
     print(tables.text(tables.Table("Goals", "", ["goal", "wanted", "measured", ""],
-                                   [[v.name, v.wanted, v.measured, words[v.met]]
+                                   [[v.name, v.wanted, v.measured, v.verdict()]
                                     for v in verdicts]), 64))
     print()
     for key, value in results.machine.items():

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { THREADS_MAX = 4, DRAWS = 4000, ROUNDS = 2 };
+enum { THREADS_MAX = 4, DRAWS = 1000, BUFFERS = 32 };
 
 struct crew {
     const struct bench_rig *rig;
@@ -15,7 +15,7 @@ struct crew {
 struct member {
     struct crew *crew;
     VkCommandPool pool;
-    VkCommandBuffer command;
+    VkCommandBuffer commands[BUFFERS];
     pthread_t thread;
 };
 
@@ -29,13 +29,22 @@ static void *work(void *user)
         if (atomic_load(&crew->stop)) {
             return NULL;
         }
-        for (int i = 0; i < ROUNDS; i++) {
-            if (!bench_rig_record_draws(crew->rig, member->command, DRAWS)) {
+        for (int i = 0; i < BUFFERS; i++) {
+            if (!bench_rig_record_draws(crew->rig, member->commands[i], DRAWS)) {
                 atomic_store(&crew->failed, true);
             }
         }
         pthread_barrier_wait(&crew->barrier);
     }
+}
+
+static bool prepare(struct bench *bench, struct member *member)
+{
+    bool done = bench_pool_create(bench, &member->pool);
+    for (uint32_t i = 0; done && i < BUFFERS; i++) {
+        done = bench_command_allocate(bench, member->pool, &member->commands[i]);
+    }
+    return done;
 }
 
 static void measure_crew(struct crew *crew, uint32_t threads, const char *name)
@@ -53,9 +62,10 @@ static void measure_crew(struct crew *crew, uint32_t threads, const char *name)
     atomic_store(&crew->stop, true);
     pthread_barrier_wait(&crew->barrier);
     if (!atomic_load(&crew->failed)) {
-        bench_report_rate(name, &samples, (double)threads * ROUNDS * DRAWS, "commands/s",
-                          "each thread records 4000 draws twice; a round ends with a synchronous "
-                          "call after all of them");
+        bench_report_rate(
+            name, &samples, (double)threads * BUFFERS * DRAWS, "commands/s",
+            "each thread records 32 command buffers of 1000 draws; a round ends with a "
+            "synchronous call after all of them");
     }
     bench_samples_finish(&samples);
 }
@@ -69,8 +79,7 @@ static bool measure(const struct bench_rig *rig, uint32_t threads)
     snprintf(name, sizeof(name), "threads.%u", threads);
     for (uint32_t i = 0; i < threads; i++) {
         members[i].crew = &crew;
-        if (!bench_pool_create(bench, &members[i].pool) ||
-            !bench_command_allocate(bench, members[i].pool, &members[i].command)) {
+        if (!prepare(bench, &members[i])) {
             return false;
         }
     }

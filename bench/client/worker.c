@@ -42,7 +42,10 @@ bool bench_worker_create_pool(struct bench_worker *worker)
 
 bool bench_worker_record_draws(struct bench_worker *worker)
 {
+    enum { TURNS_TO_DRAIN = 16 };
     const bool done = bench_rig_record_draws(worker->rig, worker->command, BENCH_WORKER_DRAWS);
-    bench_sync(worker->rig->bench);
+    if (atomic_load(&worker->turns) % TURNS_TO_DRAIN == TURNS_TO_DRAIN - 1) {
+        bench_sync(worker->rig->bench);
+    }
     return done;
 }

@@ -27,8 +27,8 @@ bool bench_worker_stop(struct bench_worker *worker);
 /* A `begin`: a command pool and a command buffer of the thread's own. */
 bool bench_worker_create_pool(struct bench_worker *worker);
 
-/* A `turn`: records so many draws into the worker's command buffer, and lets them reach the driver.
- */
+/* A `turn`: records so many draws into the worker's command buffer; now and then it waits until the
+ * driver has them, so that nothing piles up. */
 enum { BENCH_WORKER_DRAWS = 1000 };
 bool bench_worker_record_draws(struct bench_worker *worker);
 

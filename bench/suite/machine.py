@@ -8,6 +8,8 @@ import platform
 import re
 import subprocess
 
+COMPILER = re.compile(rb"GCC: \([^)]*\) [\d.]+|[\w ]*clang version [\d.]+[-~+.\w]*")
+
 
 def processor():
     try:
@@ -22,13 +24,13 @@ def memory_gib():
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
 
 
-def compiler(build):
-    """What built the program, as Meson noted it."""
+def compiler(program):
+    """What built the program, as compilers note it in what they build."""
     try:
-        noted = json.loads((build / "meson-info/intro-compilers.json").read_text(encoding="utf-8"))
-        return noted["host"]["c"]["full_version"].splitlines()[0]
-    except (OSError, KeyError, ValueError):
-        return "unknown"
+        found = COMPILER.search(pathlib.Path(program).read_bytes())
+    except OSError:
+        found = None
+    return found[0].decode() if found else "unknown"
 
 
 def commit(root):
@@ -47,13 +49,13 @@ def device_of(client, side):
     return "{device}, {driver_info}, Vulkan {api_version}".format(**found)
 
 
-def describe(root, build):
+def describe(root, program):
     return {
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory": f"{memory_gib():.0f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
-        "compiler": compiler(build),
+        "compiler": compiler(program),
         "commit": commit(root),
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "load before": f"{os.getloadavg()[0]:.1f}",

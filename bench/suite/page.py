@@ -23,7 +23,7 @@ th { font-weight: 600; color: #4b5563; border-bottom: 2px solid #d1d5db; }
 th:first-child, td:first-child, td.prose, th.prose { text-align: left; }
 td.prose { white-space: normal; min-width: 16rem; color: #6b7280; }
 .met { color: #2f7d4f; font-weight: 600; } .missed { color: #b91c1c; font-weight: 600; }
-.unknown { color: #6b7280; }
+.not, .reported { color: #6b7280; }
 dl { display: grid; grid-template-columns: max-content auto; gap: .1rem 1rem; font-size: 13px; }
 dt { color: #6b7280; } dd { margin: 0; }
 figure { margin: 1rem 0; } figcaption { font-size: 13px; color: #6b7280; }
@@ -136,11 +136,10 @@ def table_html(table):
 
 
 def goals_html(goals):
-    names = {True: ("met", "met"), False: ("missed", "missed"), None: ("unknown", "not measured")}
     rows = "".join(
         f'<tr><td>{escape(g.name)}</td><td>{escape(g.wanted)}</td>'
         f'<td class="prose">{escape(g.measured)}</td>'
-        f'<td class="{names[g.met][0]}">{names[g.met][1]}</td>'
+        f'<td class="{g.verdict().split()[0]}">{g.verdict()}</td>'
         f'<td class="prose">{escape(g.how)}</td></tr>' for g in goals)
     return ("<h2>Goals</h2><div class=wide><table><tr><th>goal</th><th>wanted</th>"
             '<th class="prose">measured</th><th></th><th class="prose">how</th></tr>'
@@ -157,22 +156,21 @@ def list_html(title, items):
 def page(results, goals, tables):
     figures = results.figures
     sides = [side for side in COLOURS if side in figures.sides()]
-    plots = {
-        "Synchronous call": latency_lines(figures, [s for s in sides if s in (NATIVE, OURS,
-                                                                              VIRGL)]),
-        "Recording": bars(figures, [n for n in figures.names()
-                                    if is_rate(figures.unit(n)) and not n.startswith("storm.")],
-                          [s for s in sides if s in (OURS, VIRGL)]),
-    }
+    compared = [side for side in sides if side in (NATIVE, OURS, VIRGL)]
+    rates = [name for name in figures.names()
+             if is_rate(figures.unit(name)) and not name.startswith(("storm.", "poll."))]
+    overview = bars(figures, rates, compared[1:])
+    plots = {"Synchronous call": latency_lines(figures, compared)}
     machine = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>"
                       for k, v in results.machine.items())
-    parts = [f"<!doctype html><html lang=en><meta charset=utf-8><title>PearVisor: figures</title>"
+    parts = ["<!doctype html><html lang=en><meta charset=utf-8><title>PearVisor: figures</title>"
              f"<style>{STYLE}</style><h1>PearVisor: figures</h1>"
              "<p>One client, one driver: natively, and through PearVisor. Sides alternate; a "
              "figure is the middle of its repetitions, and a ratio the middle of the ratios of "
              f"neighbours.</p><dl>{machine}</dl>", goals_html(goals),
              list_html("What could not be measured", results.failures),
-             list_html("Notes", results.notes)]
+             list_html("Notes", results.notes),
+             "<h2>Throughput against native</h2>" + overview if overview else ""]
     for table in tables:
         parts.append(table_html(table))
         parts.append(plots.get(table.title, ""))

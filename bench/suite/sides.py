@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -133,30 +134,27 @@ def run_client(client, side, measurement, milliseconds, limit_s):
     """Never raises: what goes wrong is the run's error."""
     run = Run()
     pin = (lambda: os.sched_setaffinity(0, side.cores)) if side.cores else None
-    with open(os.devnull, "rb") as nothing:
-        process = subprocess.Popen(
-            [client, measurement, "--ms", str(milliseconds)], stdin=nothing,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=side.environment, text=True,
-            preexec_fn=pin)
-    errors = []
-    reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
-    reader.start()
-    killer = threading.Timer(limit_s, process.kill)
-    killer.start()
-    try:
-        watch(process, side, run)
-    except (ValueError, KeyError) as fault:
-        run.error = f"unreadable line: {fault}"
-        process.kill()
-    status = process.wait()
-    timed_out = not killer.is_alive()
-    killer.cancel()
-    reader.join()
-    if timed_out:
+    with tempfile.TemporaryFile("w+") as errors, subprocess.Popen(
+            [client, measurement, "--ms", str(milliseconds)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=errors, env=side.environment, text=True,
+            preexec_fn=pin) as process:
+        late = threading.Event()
+        killer = threading.Timer(limit_s, lambda: (late.set(), process.kill()))
+        killer.start()
+        try:
+            watch(process, side, run)
+        except (ValueError, KeyError) as fault:
+            run.error = f"unreadable line: {fault}"
+            process.kill()
+        status = process.wait()
+        killer.cancel()
+        errors.seek(0)
+        said = last_line(errors.read())
+    if late.is_set():
         run.error = f"took longer than {limit_s} s"
-    elif status != 0 and not run.error:
-        run.error = last_line(errors[0]) or f"ended with status {status}"
-    elif not run.figures and not run.error:
+    elif not run.error and status != 0:
+        run.error = said or f"ended with status {status}"
+    elif not run.error and not run.figures:
         run.error = "said nothing"
     return run
 

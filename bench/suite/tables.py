@@ -64,11 +64,12 @@ def span(middle, ratios):
 
 def percentiles(figures, prefix, sides):
     """p50 and p99 of every figure of a section that has them, the middle of the repetitions."""
-    sides = [side for side in sides if side in figures.sides()]
+    names = [name for name in figures.names(prefix) if figures.values(OURS, name, "p99")]
+    sides = [side for side in sides if any(figures.values(side, name) for name in names)]
     columns = ["figure"] + [f"{side} {key}" for side in sides for key in ("p50", "p99", "min")]
     rows = [[name] + [number(figures.median(side, name, key)) for side in sides
                       for key in ("p50", "p99", "min")]
-            for name in figures.names(prefix) if figures.values(OURS, name, "p99")]
+            for name in names]
     return Table("", "Microseconds: the middle of the repetitions' p50, p99 and minimum.", columns,
                  rows)
 
@@ -130,7 +131,7 @@ def all_tables(results):
     for mark, title, about in (
             ("fps", "Threads at 60 frames a second", "Of the repetition that took least."),
             ("poll.loop", "Threads during loops of polls", "Of the repetition that took least."),
-            ("idle", "Threads of an idle client", "A device, half a second after its last call.")):
+            ("idle", "Threads of an idle client", "A device, 3 seconds after its last call.")):
         tables.append(threads(results.windows, mark, title, about))
     tables.append(waiting(results.waiting, results.core_counts))
     return [table for table in tables if table.rows]
