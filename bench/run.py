@@ -118,7 +118,8 @@ class Session:
             self.note("virglrenderer is not measured: " + reason)
             return opened
         try:
-            opened.append(self.start(sides.start_virglrenderer(self.scratch, ours.environment)))
+            opened.append(self.start(sides.start_virglrenderer(self.scratch, self.driver,
+                                                               ours.environment)))
         except (RuntimeError, OSError) as fault:
             self.fail(f"virglrenderer: {fault}")
         return opened

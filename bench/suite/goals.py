@@ -56,7 +56,7 @@ def shown(value, unit):
     return "not measured" if value is None else f"{number(value)} {unit}".strip()
 
 
-# --- the decoder, on a driver that does nothing ----------------------------------------------------
+# --- the decoder, on a driver that does nothing ---------------------------------------------------
 
 def find_case(results, pattern, units):
     """The value of the first case that matches and has one of the units, and that unit."""
@@ -188,16 +188,20 @@ def share_of_core(window, part="server"):
     return used_ms / window["seconds"] / 10
 
 
-def cpu_goals(windows):
-    """windows: {(side, mark): [window of each repetition]}"""
-    server = [share_of_core(w) for w in windows.get((OURS, "fps"), [])]
+def sixty_goal(windows, side):
+    server = [share_of_core(w) for w in windows.get((side, "fps"), [])]
     native = [share_of_core(w, "client") for w in windows.get((NATIVE, "fps"), [])]
     extra = min(server) - min(native) if server and native else None
     how = "" if extra is None else (
         f"all threads of the server ({number(min(server))} %) less the whole program natively "
         f"({number(min(native))} %), which does the driver's work itself; least of each")
-    goals = [at_most("the server beyond the driver's work at 60 frames a second", extra, 3,
-                     "% of a core", how)]
+    return at_most(f"server beyond the driver's work at 60 frames a second, {side}", extra, 3,
+                   "% of a core", how)
+
+
+def cpu_goals(windows):
+    """windows: {(side, mark): [window of each repetition]}"""
+    goals = [sixty_goal(windows, side) for side in (OURS, TUNED)]
     name, wanted = "an idle client wakes nothing but ALIVE's thread", "0 wakes of others"
     idle = windows.get((OURS, "idle"), [])
     if not idle:

@@ -31,7 +31,7 @@ def clean_environment():
 class Server:
     """A server on a socket of its own, with all of its processes on given cores."""
 
-    def __init__(self, name, command, socket, log, cores=None):
+    def __init__(self, name, command, socket, log, cores=None, environment=()):
         self.name = name
         self.socket = socket
         self.log = log
@@ -39,7 +39,7 @@ class Server:
         with open(log, "wb") as file:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-                env=clean_environment(), preexec_fn=pin)
+                env={**clean_environment(), **dict(environment)}, preexec_fn=pin)
         self._wait_for_socket()
 
     def _wait_for_socket(self):
@@ -111,12 +111,15 @@ def virglrenderer_reason():
     return None
 
 
-def start_virglrenderer(scratch, environment):
-    socket = os.path.join(scratch, "virglrenderer.sock")
+def start_virglrenderer(scratch, driver, environment):
+    """environment: what PearVisor's client has; only the socket differs."""
+    name = "virglrenderer"
+    socket = os.path.join(scratch, name + ".sock")
     command = [shutil.which("virgl_test_server"), "--venus", "--no-virgl", "--multi-clients",
                "--socket-path", socket]
-    server = Server("virglrenderer", command, socket, os.path.join(scratch, "virglrenderer.log"))
-    return Side("virglrenderer", {**environment, "VTEST_SOCKET_NAME": socket}, server)
+    server = Server(name, command, socket, os.path.join(scratch, name + ".log"),
+                    environment={"VK_DRIVER_FILES": driver, "VK_ICD_FILENAMES": driver})
+    return Side(name, {**environment, "VTEST_SOCKET_NAME": socket}, server)
 
 
 # --- one run of the client ------------------------------------------------------------------------

@@ -88,8 +88,8 @@ def waiting(figures, core_counts):
         rows.append(row)
     return Table("Waiting against sleeping at once",
                  "The same client beside serve --wait=adaptive and --wait=sleep, with client and "
-                 "server on one core and on two. Speed: how many times as fast the adaptive one is, "
-                 "the median of pairs.", columns, rows)
+                 "server on one core and on two. Speed: how many times as fast the adaptive one "
+                 "is, the median of pairs.", columns, rows)
 
 
 def threads(windows, mark, title, about):
@@ -118,8 +118,8 @@ def share_of_core_of_all(window):
 def decode(results):
     columns = ["case", "figure", "unit", "how"]
     rows = [[r["case"], number(r["value"]), r["unit"], r.get("how", "")] for r in results]
-    return Table("What a command costs us", "Streams through the real loop, onto a driver that does "
-                 "nothing.", columns, rows)
+    return Table("What a command costs us", "Streams through the real loop, onto a driver that "
+                 "does nothing.", columns, rows)
 
 
 def all_tables(results):

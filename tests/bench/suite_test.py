@@ -215,8 +215,8 @@ class Reports(unittest.TestCase):
                 add(figures, side, name, factor, p50=factor, p99=9 * factor, min=factor)
             add(figures, side, "frame.1080p", 60 / factor, "frames/s")
         return types.SimpleNamespace(
-            figures=figures, waiting=Figures(), windows={}, core_counts=[], failures=["a <failure>"],
-            notes=[], machine={"processor": "one & only"},
+            figures=figures, waiting=Figures(), windows={}, core_counts=[], notes=[],
+            failures=["a <failure>"], machine={"processor": "one & only"},
             decode=[{"case": "draw", "value": 4.0, "unit": "ns/command"}])
 
     def test_the_page_needs_nothing_else_and_shows_what_failed(self):
