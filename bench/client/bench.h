@@ -5,8 +5,10 @@
  *      "how": ...}
  *
  * p50, p99 and min are microseconds: of one call, or of one operation as the mean of a round of
- * many. count says how many calls or rounds there were. A line {"mark": "begin", "name": ...} or
- * "end" bounds a time in which whoever started us may look at the server's processes.
+ * many. count says how many calls or rounds there were. With --marks, lines {"mark": "begin",
+ * "name":
+ * ...} and "end" bound a time; after each we wait for a line on stdin, so that whoever started us
+ * can look at our threads and the server's.
  */
 #ifndef PV_BENCH_BENCH_H
 #define PV_BENCH_BENCH_H
@@ -20,6 +22,7 @@
 struct bench {
     struct demo_vulkan vk;
     uint32_t gpu_index;
+    bool marks;
     uint64_t budget_ns; /* for each figure; a figure needs a few rounds at least */
     VkImage probe;      /* what bench_sync asks about */
 };
@@ -90,6 +93,6 @@ void bench_report_latency(const char *name, struct bench_samples *samples, const
 void bench_report_rate(const char *name, struct bench_samples *samples, double operations,
                        const char *unit, const char *how);
 void bench_report_value(const char *name, double value, const char *unit, const char *how);
-void bench_mark(const char *mark, const char *name);
+void bench_mark(const struct bench *bench, const char *mark, const char *name);
 
 #endif

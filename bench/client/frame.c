@@ -80,7 +80,7 @@ bool bench_fps(struct bench *bench)
     struct bench_samples samples;
     bool done = bench_rig_create(&rig, bench, 64, 64) && draw(&rig, bench->vk.command, NULL);
     bench_samples_start(&samples, bench);
-    bench_mark("begin", "fps");
+    bench_mark(bench, "begin", "fps");
     const double cpu_ms = bench_cpu_ms();
     const uint64_t first_ns = bench_clock_ns();
     uint64_t next_ns = first_ns;
@@ -93,7 +93,7 @@ bool bench_fps(struct bench *bench)
     }
     const double elapsed_ms = (double)(bench_clock_ns() - first_ns) * 1e-6;
     const double used_ms = bench_cpu_ms() - cpu_ms;
-    bench_mark("end", "fps");
+    bench_mark(bench, "end", "fps");
     if (done) {
         bench_report_latency("fps.frame", &samples,
                              "64x64, 50 draws recorded, submitted and waited for, then a sleep "
@@ -112,13 +112,13 @@ bool bench_idle(struct bench *bench)
     const uint64_t settle_ns = UINT64_C(3000000000);
     bench_sync(bench);
     bench_sleep_ns(settle_ns);
-    bench_mark("begin", "idle");
+    bench_mark(bench, "begin", "idle");
     const double cpu_ms = bench_cpu_ms();
     const uint64_t start_ns = bench_clock_ns();
     bench_sleep_ns(bench->budget_ns);
     const double elapsed_ms = (double)(bench_clock_ns() - start_ns) * 1e-6;
     const double used_ms = bench_cpu_ms() - cpu_ms;
-    bench_mark("end", "idle");
+    bench_mark(bench, "end", "idle");
     bench_report_value("idle.time", elapsed_ms, "ms", "a device, 3 seconds after its last call");
     bench_report_value("idle.client_cpu", used_ms, "ms",
                        "user and system time of this program in that time");

@@ -44,10 +44,12 @@ enum { MEASUREMENTS = sizeof(measurements) / sizeof(measurements[0]) };
 
 static void print_help(void)
 {
-    printf("usage: vulkan_bench MEASUREMENT [--ms N] [--gpu-index N]\n\n"
+    printf("usage: vulkan_bench MEASUREMENT [--ms N] [--gpu-index N] [--marks]\n\n"
            "Measures the Vulkan driver that the loader finds; prints a line of JSON per figure.\n\n"
            "  --ms N          time for each figure in milliseconds (default %d)\n"
-           "  --gpu-index N   the GPU's place in the loader's list (default 0)\n\n",
+           "  --gpu-index N   the GPU's place in the loader's list (default 0)\n"
+           "  --marks         say when a look at threads is worth it, and wait for a line on "
+           "stdin\n\n",
            BUDGET_DEFAULT_MS);
     for (size_t i = 0; i < MEASUREMENTS; i++) {
         printf("  %-12s  %s\n", measurements[i].name, measurements[i].what);
@@ -64,9 +66,13 @@ static bool parse_number(const char *text, unsigned long limit, unsigned long *n
 
 static bool parse_options(int argc, char **argv, struct bench *bench)
 {
-    for (int i = 2; i < argc; i += 2) {
+    for (int i = 2; i < argc; i++) {
         const bool is_budget = strcmp(argv[i], "--ms") == 0;
         unsigned long number;
+        if (strcmp(argv[i], "--marks") == 0) {
+            bench->marks = true;
+            continue;
+        }
         if (!is_budget && strcmp(argv[i], "--gpu-index") != 0) {
             fprintf(stderr, "vulkan_bench: unknown option '%s'; see --help\n", argv[i]);
             return false;
@@ -80,6 +86,7 @@ static bool parse_options(int argc, char **argv, struct bench *bench)
         } else {
             bench->gpu_index = (uint32_t)number;
         }
+        i++;
     }
     return true;
 }

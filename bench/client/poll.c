@@ -106,7 +106,7 @@ static bool measure_loop(struct bench *bench, VkCommandBuffer job)
     bench_samples_start(&samples.all, bench);
     bench_samples_start(&samples.job, bench);
     bool done = true;
-    bench_mark("begin", "poll.loop");
+    bench_mark(bench, "begin", "poll.loop");
     const double cpu_ms = bench_cpu_ms();
     const uint64_t start_ns = bench_clock_ns();
     while (done && bench_samples_want(&samples.job)) {
@@ -114,7 +114,7 @@ static bool measure_loop(struct bench *bench, VkCommandBuffer job)
     }
     const double elapsed_ms = (double)(bench_clock_ns() - start_ns) * 1e-6;
     const double used_ms = bench_cpu_ms() - cpu_ms;
-    bench_mark("end", "poll.loop");
+    bench_mark(bench, "end", "poll.loop");
     if (done) {
         report_if_any("poll.loop.first", &samples.first,
                       "vkGetFenceStatus in a loop, a job of 5 ms: the first call");

@@ -130,8 +130,15 @@ void bench_report_value(const char *name, double value, const char *unit, const 
     fflush(stdout);
 }
 
-void bench_mark(const char *mark, const char *name)
+void bench_mark(const struct bench *bench, const char *mark, const char *name)
 {
+    if (!bench->marks) {
+        return;
+    }
     printf("{\"mark\": \"%s\", \"name\": \"%s\"}\n", mark, name);
     fflush(stdout);
+    int byte;
+    do {
+        byte = getchar();
+    } while (byte != '\n' && byte != EOF);
 }

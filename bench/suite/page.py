@@ -20,7 +20,8 @@ table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabula
 th, td { padding: .28rem .7rem; text-align: right; border-bottom: 1px solid #e5e7eb;
          white-space: nowrap; }
 th { font-weight: 600; color: #4b5563; border-bottom: 2px solid #d1d5db; }
-th:first-child, td:first-child, td.prose, th.prose { text-align: left; }
+th:first-child, td:first-child, .prose, .text { text-align: left; }
+td.text { white-space: normal; }
 td.prose { white-space: normal; min-width: 16rem; color: #6b7280; }
 .met { color: #2f7d4f; font-weight: 600; } .missed { color: #b91c1c; font-weight: 600; }
 .not, .reported { color: #6b7280; }
@@ -29,7 +30,7 @@ dt { color: #6b7280; } dd { margin: 0; }
 figure { margin: 1rem 0; } figcaption { font-size: 13px; color: #6b7280; }
 svg text { font: 12px system-ui, sans-serif; fill: #374151; }
 """
-PROSE = {"how", "goal", "measured"}
+PROSE = {"how"}
 
 
 def escape(text):
@@ -137,12 +138,13 @@ def table_html(table):
 
 def goals_html(goals):
     rows = "".join(
-        f'<tr><td>{escape(g.name)}</td><td>{escape(g.wanted)}</td>'
-        f'<td class="prose">{escape(g.measured)}</td>'
+        f'<tr><td class="text">{escape(g.name)}</td><td class="text">{escape(g.wanted)}</td>'
+        f'<td class="text">{escape(g.measured)}</td>'
         f'<td class="{g.verdict().split()[0]}">{g.verdict()}</td>'
         f'<td class="prose">{escape(g.how)}</td></tr>' for g in goals)
-    return ("<h2>Goals</h2><div class=wide><table><tr><th>goal</th><th>wanted</th>"
-            '<th class="prose">measured</th><th></th><th class="prose">how</th></tr>'
+    return ("<h2>Goals</h2><div class=wide><table><tr><th>goal</th>"
+            '<th class="text">wanted</th><th class="text">measured</th><th></th>'
+            '<th class="prose">how</th></tr>'
             f"{rows}</table></div>")
 
 
@@ -158,7 +160,8 @@ def page(results, goals, tables):
     sides = [side for side in COLOURS if side in figures.sides()]
     compared = [side for side in sides if side in (NATIVE, OURS, VIRGL)]
     rates = [name for name in figures.names()
-             if is_rate(figures.unit(name)) and not name.startswith(("storm.", "poll."))]
+             if is_rate(figures.unit(name)) and not name.startswith(("storm.", "poll."))
+             and not name.endswith(".app")]
     overview = bars(figures, rates, compared[1:])
     plots = {"Synchronous call": latency_lines(figures, compared)}
     machine = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>"

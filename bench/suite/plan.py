@@ -18,7 +18,7 @@ FULL = [
     Measurement("submit", 300, 5, tuned=True),
     Measurement("record", 200, 5),
     Measurement("threads", 200, 5),
-    Measurement("create", 150, 5),
+    Measurement("create", 150, 5, tuned=True),
     Measurement("descriptors", 150, 5),
     Measurement("pipelines", 200, 5),
     Measurement("memory", 200, 5),

@@ -138,15 +138,15 @@ def run_client(client, side, measurement, milliseconds, limit_s):
     run = Run()
     pin = (lambda: os.sched_setaffinity(0, side.cores)) if side.cores else None
     with tempfile.TemporaryFile("w+") as errors, subprocess.Popen(
-            [client, measurement, "--ms", str(milliseconds)], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=errors, env=side.environment, text=True,
-            preexec_fn=pin) as process:
+            [client, measurement, "--ms", str(milliseconds), "--marks"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            env=side.environment, text=True, preexec_fn=pin) as process:
         late = threading.Event()
         killer = threading.Timer(limit_s, lambda: (late.set(), process.kill()))
         killer.start()
         try:
             watch(process, side, run)
-        except (ValueError, KeyError) as fault:
+        except (ValueError, KeyError, OSError) as fault:
             run.error = f"unreadable line: {fault}"
             process.kill()
         status = process.wait()
@@ -163,25 +163,29 @@ def run_client(client, side, measurement, milliseconds, limit_s):
 
 
 def watch(process, side, run):
+    """Keeps what the client says, and looks at threads while it waits at its marks."""
+    roots = {"client": process.pid}
+    if side.server:
+        roots["server"] = side.server.process.pid
     begun = {}
     for text in process.stdout:
         line = json.loads(text)
         if "mark" not in line:
             run.figures.append(line)
             continue
-        roots = {"client": process.pid}
-        if side.server:
-            roots["server"] = side.server.process.pid
-        seen = {part: threads_below(root) for part, root in roots.items()}
         now = time.monotonic()
+        seen = {part: threads_below(root) for part, root in roots.items()}
         if line["mark"] == "begin":
-            begun[line["name"]] = (now, seen)
+            begun[line["name"]] = seen
+            began = time.monotonic()
         else:
-            then, before = begun.pop(line["name"])
             run.windows[line["name"]] = {
-                "seconds": now - then,
-                **{part: difference(before[part], seen[part]) for part in seen},
+                "seconds": now - began,
+                **{part: difference(then, seen[part], roots[part])
+                   for part, then in begun.pop(line["name"]).items()},
             }
+        process.stdin.write("\n")
+        process.stdin.flush()
 
 
 # --- threads --------------------------------------------------------------------------------------
@@ -229,15 +233,24 @@ def read_cpu_ns(folder):
         return (int(fields[11]) + int(fields[12])) * TICK_NS
 
 
-def difference(before, after):
+def difference(before, after, root):
     """What each thread did between two looks; one that is gone by the second is not counted."""
+    serving = {thread["process"] for thread in after.values() if thread["name"].startswith("pv-")}
     changes = []
     for thread, now in after.items():
         then = before.get(thread, {"cpu_ns": 0, "switches": 0})
         changes.append({"name": now["name"], "process": now["process"],
+                        "role": role(now["process"], root, serving),
                         "cpu_ms": (now["cpu_ns"] - then["cpu_ns"]) / 1e6,
                         "switches": now["switches"] - then["switches"]})
     return changes
+
+
+def role(process, root, serving):
+    """Which process it is: the one we started, the one below it that serves, or another below."""
+    if process == root:
+        return "main"
+    return "worker" if process in serving or not serving else "spare"
 
 
 def tail(path):

@@ -104,7 +104,8 @@ def threads(windows, mark, title, about):
         for part in ("client", "server"):
             for thread in sorted(window.get(part, []), key=lambda t: -t["cpu_ms"]):
                 if thread["cpu_ms"] > 0 or thread["switches"] > 0:
-                    rows.append([side, part, thread["name"], f"{thread['cpu_ms']:.2f}",
+                    rows.append([side, f"{part}, {thread['role']}", thread["name"],
+                                 f"{thread['cpu_ms']:.2f}",
                                  f"{thread['cpu_ms'] / window['seconds'] / 10:.2f}",
                                  str(thread["switches"]),
                                  f"{thread['switches'] / window['seconds']:.1f}"])

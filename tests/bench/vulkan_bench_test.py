@@ -5,6 +5,7 @@ refuses what it does not know. VULKAN_BENCH names the program."""
 import glob
 import json
 import os
+import select
 import subprocess
 import unittest
 
@@ -48,8 +49,8 @@ def environment():
 
 
 def run(*arguments):
-    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=SLOW_S,
-                          env=environment(), check=False)
+    return subprocess.run([PROGRAM, *arguments], env=environment(), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=SLOW_S, check=False)
 
 
 class Measurements(unittest.TestCase):
@@ -64,7 +65,7 @@ class Measurements(unittest.TestCase):
             self.assertLessEqual(line["p50"], line["p99"])
 
     def check_measurement(self, name):
-        done = run(name, "--ms", "1")
+        done = run(name, "--ms", "1", "--marks")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         lines = [json.loads(text) for text in done.stdout.splitlines()]
         figures = {line["name"]: line for line in lines if "mark" not in line}
@@ -74,6 +75,20 @@ class Measurements(unittest.TestCase):
         marks = [(line["mark"], line["name"]) for line in lines if "mark" in line]
         wanted = [(mark, part) for part in MARKS.get(name, []) for mark in ("begin", "end")]
         self.assertEqual(marks, wanted)
+
+    def test_a_mark_waits_for_a_line_on_stdin(self):
+        with subprocess.Popen([PROGRAM, "fps", "--ms", "1", "--marks"], env=environment(),
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+            for mark in ("begin", "end"):
+                self.assertEqual(json.loads(client.stdout.readline()),
+                                 {"mark": mark, "name": "fps"})
+                self.assertEqual(select.select([client.stdout], [], [], 0.5)[0], [])
+                client.stdin.write("\n")
+                client.stdin.flush()
+            self.assertEqual(json.loads(client.stdout.readline())["name"], "fps.frame")
+
+    def test_without_being_asked_it_makes_no_marks(self):
+        self.assertNotIn("mark", run("fps", "--ms", "1").stdout)
 
     def test_it_says_which_device_it_measures(self):
         done = run("device")
