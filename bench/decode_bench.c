@@ -50,11 +50,13 @@ static uint32_t prepare(struct bench_lane *lane, const struct bench_case *one)
 /* Executes the streams of one run, each copied before as a ring does. */
 static void run(struct bench_lane *lane, const struct bench_case *one)
 {
+    pv_exec_wake(&lane->exec);
     for (uint32_t pass = 0; pass < BENCH_PASSES; pass++) {
         const uint8_t *stream = lane->streams + (one->once ? (size_t)pass * BENCH_STREAM_SIZE : 0);
         memcpy(lane->private, stream, lane->size);
         bench_execute_bytes(lane, lane->private, lane->size);
     }
+    pv_exec_sleep(&lane->exec);
 }
 
 /* For callgrind, which counts what happens in a function of this name. */
@@ -67,12 +69,14 @@ void bench_execute(struct bench_lane *lane)
 /* Warm, then counted. */
 static uint32_t execute_once(struct bench_lane *lane, const struct bench_case *one)
 {
+    pv_exec_wake(&lane->exec);
     (void)fill(lane, one, 0);
     memcpy(lane->private, lane->streams, lane->size);
     bench_execute_bytes(lane, lane->private, lane->size);
     uint32_t commands = fill(lane, one, 0);
     memcpy(lane->private, lane->streams, lane->size);
     bench_execute(lane);
+    pv_exec_sleep(&lane->exec);
     return commands;
 }
 

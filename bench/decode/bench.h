@@ -48,13 +48,16 @@ extern const uint32_t bench_case_count;
 
 /* Exits with a line when there is no memory for it. */
 void bench_open(struct bench *b);
+/* After the device is destroyed: whatever else is left, a driver that does nothing would keep. */
+void bench_close(struct bench *b);
 /* Objects of a type, so many that look-ups are not all of one cache line; in a scattered order. */
 void *bench_some(struct bench_lane *lane, uint32_t type);
 /* An id that nothing has had. */
 uint64_t bench_new_id(struct bench *b);
 /* Puts an object into the table, whether the driver knows it or not. */
 void bench_publish(struct bench *b, uint64_t id, uint32_t type, uint64_t host);
-/* Executes a stream of the lane's; exits with a line when it is refused. */
+/* Executes a stream of the lane's, which is awake (pv_exec_wake()); exits with a line when it is
+ * refused. */
 void bench_execute_bytes(struct bench_lane *lane, uint8_t *bytes, uint32_t size);
 
 /* --- recorded.c ------------------------------------------------------------------------------- */

@@ -132,12 +132,22 @@ void bench_open(struct bench *b)
     PV_ASSERT(b->device != NULL);
     for (uint32_t i = 0; i < BENCH_LANES; i++) {
         open_lane(b, &b->lanes[i]);
-        /* The stream holds awake what it looks up. */
-        pv_exec_wake(&b->lanes[i].exec);
     }
+    pv_exec_wake(&b->lanes[0].exec);
     fill_table(b);
     bench_open_recorded(b);
+    pv_exec_sleep(&b->lanes[0].exec);
     silence_driver(b->device);
+}
+
+void bench_close(struct bench *b)
+{
+    for (uint32_t i = 0; i < BENCH_LANES; i++) {
+        pv_exec_finish(&b->lanes[i].exec);
+        free(b->lanes[i].streams);
+        free(b->lanes[i].private);
+    }
+    guest_destroy(b->guest);
 }
 
 void bench_execute_bytes(struct bench_lane *lane, uint8_t *bytes, uint32_t size)
