@@ -13,6 +13,9 @@ enum {
     /* What one new page may expire behind it: enough to keep up, little enough to be short. */
     EXPIRE_PAGES_MAX = 2,
     EXPIRE_LOOKS_MAX = 64,
+    SPARE_STEP_PAGES = 2, /* so that the next directory is ready when half of this one is in use */
+    /* What a long removal does before others may remove something. */
+    REMOVE_PAGES_MAX = 16,
 };
 
 static size_t page_index(uint64_t id)
@@ -23,6 +26,21 @@ static size_t page_index(uint64_t id)
 static size_t slot_index(uint64_t id)
 {
     return (size_t)id & (PV_OBJECT_PAGE_SLOTS - 1);
+}
+
+/* Called with the lock held: `count` pages more of the next directory. Its first touch of memory
+ * can cost more than all else that an insert does, so it is spread over many. */
+static void fill_spare(struct pv_objects *objects, uint32_t count)
+{
+    if (objects->spare == NULL) {
+        objects->spare = malloc(sizeof(*objects->spare));
+        objects->spare_pages = 0;
+    }
+    struct pv_object_directory *spare = objects->spare;
+    for (; spare != NULL && count > 0 && objects->spare_pages < PV_OBJECT_DIRECTORY_PAGES;
+         count--) {
+        atomic_init(&spare->pages[objects->spare_pages++], &objects->shared->empty_page);
+    }
 }
 
 enum pv_result pv_objects_init(struct pv_objects *objects, struct pv_epoch *epoch,
@@ -38,6 +56,9 @@ enum pv_result pv_objects_init(struct pv_objects *objects, struct pv_epoch *epoc
         *objects = (struct pv_objects){0};
         return PV_NO_MEMORY;
     }
+    /* What the first insert would have to touch for the first time. */
+    fill_spare(objects, PV_OBJECT_DIRECTORY_PAGES);
+    atomic_init(&objects->directories[0], NULL);
     for (size_t i = 0; i < PV_OBJECT_PAGE_SLOTS; i++) {
         atomic_init(&objects->shared->dead_page.slots[i].tag, PV_TAG_DEAD);
     }
@@ -76,6 +97,7 @@ void pv_objects_finish(struct pv_objects *objects)
             free_directory(objects, directory);
         }
     }
+    free(objects->spare);
     pthread_mutex_destroy(&objects->lock);
     free((void *)objects->directories);
     free(objects->shared);
@@ -115,22 +137,45 @@ static struct pv_object_directory *need_directory(struct pv_objects *objects, ui
     if (!take_pages(objects, DIRECTORY_COST_PAGES)) {
         return NULL;
     }
-    struct pv_object_directory *made = malloc(sizeof(*made));
-    if (made == NULL) {
-        give_pages(objects, DIRECTORY_COST_PAGES);
-        return NULL;
+    pthread_mutex_lock(&objects->lock);
+    fill_spare(objects, PV_OBJECT_DIRECTORY_PAGES);
+    struct pv_object_directory *made = objects->spare;
+    if (made != NULL) {
+        made->dead_count = 0;
+        /* Only here, under the lock, does a directory come to be. */
+        found = atomic_load_explicit(place, memory_order_acquire);
+        if (found == NULL) {
+            objects->spare = NULL;
+            atomic_store_explicit(place, made, memory_order_release);
+        }
     }
-    for (size_t i = 0; i < PV_OBJECT_DIRECTORY_PAGES; i++) {
-        atomic_init(&made->pages[i], &objects->shared->empty_page);
-    }
-    made->dead_count = 0;
-    if (!atomic_compare_exchange_strong_explicit(place, &found, made, memory_order_acq_rel,
-                                                 memory_order_acquire)) {
-        free(made);
+    pthread_mutex_unlock(&objects->lock);
+    if (made == NULL || found != NULL) {
         give_pages(objects, DIRECTORY_COST_PAGES);
         return found;
     }
     return made;
+}
+
+/* A list of dead pages, that nobody can look into any more. */
+static void free_pages(void *memory)
+{
+    struct pv_object_page *page = memory;
+    while (page != NULL) {
+        struct pv_object_page *next = page->next_dead;
+        free(page);
+        page = next;
+    }
+}
+
+/* Retires what has died under the lock. */
+static void unlock(struct pv_objects *objects)
+{
+    if (objects->dead != NULL) {
+        pv_epoch_defer(objects->epoch, objects->dead, free_pages);
+        objects->dead = NULL;
+    }
+    pthread_mutex_unlock(&objects->lock);
 }
 
 /* Called with the lock held. A page with no slot left to use gives its memory back. */
@@ -143,7 +188,8 @@ static void bury_page(struct pv_objects *objects, uint64_t id, struct pv_object_
                           memory_order_release);
     if (page != &objects->shared->empty_page) {
         give_pages(objects, 1);
-        pv_epoch_defer(objects->epoch, page, free);
+        page->next_dead = objects->dead;
+        objects->dead = page;
     }
     if (++directory->dead_count == PV_OBJECT_DIRECTORY_PAGES) {
         atomic_store_explicit(&objects->directories[number], &objects->shared->dead_directory,
@@ -201,7 +247,7 @@ static void expire_pages(struct pv_objects *objects, uint64_t newest_id)
         pages += expire_page(objects, objects->expired_page) ? 1 : 0;
         objects->expired_page++;
     }
-    pthread_mutex_unlock(&objects->lock);
+    unlock(objects);
 }
 
 /* The page of `id`, made if it is missing; NULL at the quota. May be the dead one. */
@@ -263,6 +309,12 @@ enum pv_object_status pv_object_reserve(struct pv_objects *objects, uint64_t id)
     if (PV_UNLIKELY(page == NULL)) {
         return PV_OBJECT_QUOTA;
     }
+    /* Far from where an insert makes a page. */
+    if (PV_UNLIKELY(slot_index(id) == PV_OBJECT_PAGE_SLOTS / 2)) {
+        pthread_mutex_lock(&objects->lock);
+        fill_spare(objects, SPARE_STEP_PAGES);
+        pthread_mutex_unlock(&objects->lock);
+    }
     /* Counted before the slot is ours: deaths are never ahead of claims. */
     atomic_fetch_add_explicit(&objects->reserved_total, 1, memory_order_relaxed);
     uint64_t tag = PV_TAG_EMPTY;
@@ -311,7 +363,7 @@ void pv_object_abandon(struct pv_objects *objects, uint64_t id)
     PV_ASSERT(atomic_load_explicit(&slot->tag, memory_order_relaxed) == PV_TAG_RESERVED);
     atomic_store_explicit(&slot->tag, PV_TAG_DEAD, memory_order_release);
     count_deaths(objects, id, page_of(objects, id), 1);
-    pthread_mutex_unlock(&objects->lock);
+    unlock(objects);
 }
 
 uint64_t pv_object_remove(struct pv_objects *objects, uint64_t id, uint64_t tag)
@@ -326,29 +378,43 @@ uint64_t pv_object_remove(struct pv_objects *objects, uint64_t id, uint64_t tag)
         atomic_store_explicit(&slot->tag, PV_TAG_DEAD, memory_order_release);
         count_deaths(objects, id, page_of(objects, id), 1);
     }
-    pthread_mutex_unlock(&objects->lock);
+    unlock(objects);
     return host;
 }
 
-/* The slots [first, end) of one page. */
+/* Called with the lock held: the slots [first, end) of one page. Where nothing has died yet, all of
+ * them are alive with this tag, and a page that goes as a whole needs no tombstones. */
 static uint32_t remove_slots(struct pv_objects *objects, uint64_t first, uint64_t end, uint64_t tag)
 {
+    struct pv_object_directory *directory =
+        atomic_load_explicit(&objects->directories[first >> DIRECTORY_BITS], memory_order_acquire);
+    if (directory == NULL || directory == &objects->shared->dead_directory) {
+        return 0;
+    }
+    struct pv_object_page *page =
+        atomic_load_explicit(&directory->pages[page_index(first)], memory_order_acquire);
+    if (page == &objects->shared->empty_page || page == &objects->shared->dead_page) {
+        return 0;
+    }
+    if (end - first == PV_OBJECT_PAGE_SLOTS && page->dead_count == 0) {
+        const struct pv_slot *slots = page->slots;
+        PV_ASSERT(atomic_load_explicit(&slots[0].tag, memory_order_relaxed) == tag &&
+                  atomic_load_explicit(&slots[PV_OBJECT_PAGE_SLOTS - 1].tag,
+                                       memory_order_relaxed) == tag);
+        count_deaths(objects, first, page, PV_OBJECT_PAGE_SLOTS);
+        return PV_OBJECT_PAGE_SLOTS;
+    }
     uint32_t count = 0;
-    pthread_mutex_lock(&objects->lock);
-    struct pv_slot *slot = pv_object_slot(objects, first);
-    struct pv_slot *empty = objects->shared->empty_page.slots;
-    if (slot < empty || slot >= empty + PV_OBJECT_PAGE_SLOTS) {
-        for (uint64_t id = first; id < end; id++, slot++) {
-            if (atomic_load_explicit(&slot->tag, memory_order_relaxed) == tag) {
-                atomic_store_explicit(&slot->tag, PV_TAG_DEAD, memory_order_release);
-                count++;
-            }
+    struct pv_slot *slot = &page->slots[slot_index(first)];
+    for (uint64_t id = first; id < end; id++, slot++) {
+        if (atomic_load_explicit(&slot->tag, memory_order_relaxed) == tag) {
+            atomic_store_explicit(&slot->tag, PV_TAG_DEAD, memory_order_release);
+            count++;
         }
     }
     if (count != 0) {
-        count_deaths(objects, first, page_of(objects, first), count);
+        count_deaths(objects, first, page, count);
     }
-    pthread_mutex_unlock(&objects->lock);
     return count;
 }
 
@@ -363,10 +429,14 @@ uint64_t pv_object_remove_range(struct pv_objects *objects, uint64_t first, uint
     uint64_t end = count <= highest - first ? first + count : highest + 1;
     uint64_t removed = 0;
     while (first < end) {
-        uint64_t page_end = (first | (PV_OBJECT_PAGE_SLOTS - 1)) + 1;
-        uint64_t stop = page_end < end ? page_end : end;
-        removed += remove_slots(objects, first, stop, tag);
-        first = stop;
+        pthread_mutex_lock(&objects->lock);
+        for (uint32_t pages = 0; pages < REMOVE_PAGES_MAX && first < end; pages++) {
+            uint64_t page_end = (first | (PV_OBJECT_PAGE_SLOTS - 1)) + 1;
+            uint64_t stop = page_end < end ? page_end : end;
+            removed += remove_slots(objects, first, stop, tag);
+            first = stop;
+        }
+        unlock(objects);
     }
     return removed;
 }

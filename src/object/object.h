@@ -51,7 +51,8 @@ struct pv_slot {
 
 struct pv_object_page {
     struct pv_slot slots[PV_OBJECT_PAGE_SLOTS];
-    uint32_t dead_count; /* guarded by the table's lock */
+    uint32_t dead_count;              /* guarded by the table's lock */
+    struct pv_object_page *next_dead; /* the list of those that are retired together */
 };
 
 struct pv_object_directory {
@@ -82,6 +83,10 @@ struct pv_objects {
     uint64_t alive_limit;        /* quota */
     uint64_t page_limit;         /* quota on the table's own memory, a directory counts as 8 */
     pthread_mutex_t lock;        /* of deaths: lookups, reserve and publish do not take it */
+    struct pv_object_page *dead; /* guarded by lock: out of the table, not yet retired */
+    /* The next directory, filled little by little; both guarded by lock. */
+    struct pv_object_directory *spare;
+    uint32_t spare_pages;
     uint64_t expired_page;       /* guarded by lock: pages before it have no unused ids */
     _Atomic uint64_t dead_total; /* written under lock */
     _Atomic uint64_t page_count;
@@ -146,8 +151,9 @@ void pv_object_abandon(struct pv_objects *objects, uint64_t id);
  * of two racing removals one wins. */
 PV_NODISCARD uint64_t pv_object_remove(struct pv_objects *objects, uint64_t id, uint64_t tag);
 
-/* Removes every live slot with this tag in [first, first + count), in time linear in the pages:
- * a pool's children when the pool dies or is reset. Returns how many there were. */
+/* Removes what is alive of a range of which every id has been published with this tag: a pool's
+ * children when the pool dies or is reset. In time linear in the pages, and in the slots only where
+ * a page has a part of the range or a dead slot already. Returns how many there were. */
 uint64_t pv_object_remove_range(struct pv_objects *objects, uint64_t first, uint64_t count,
                                 uint64_t tag);
 

@@ -115,7 +115,7 @@ static void object_directory_goes_when_all_its_pages_are_dead(void **state)
         create(&table, id, PV_TAG(BUFFER, 0));
     }
     assert_int_equal(atomic_load(&table.objects.page_count), 4096 + 8);
-    assert_int_equal(pv_object_remove_range(&table.objects, 0, UINT64_MAX, PV_TAG(BUFFER, 0)),
+    assert_int_equal(pv_object_remove_range(&table.objects, FIRST, FIRST, PV_TAG(BUFFER, 0)),
                      FIRST);
     pv_epoch_quiet(&table.epoch, table.reader);
     assert_int_equal(atomic_load(&table.objects.page_count), 0);
@@ -210,25 +210,50 @@ static void object_ids_that_never_came_expire_far_behind_the_newest(void **state
     tear_down(&table);
 }
 
-static void object_range_removal_takes_only_its_tag_and_range(void **state)
+static void object_range_removal_takes_whole_pages_parts_and_pages_with_dead_slots(void **state)
 {
     (void)state;
     struct table table;
     set_up(&table, 100000);
-    for (uint64_t id = 1; id <= 3000; id++) {
-        create(&table, id, PV_TAG(id % 3 == 0 ? IMAGE : BUFFER, 1));
+    for (uint64_t id = 200; id < 256 + 4 * 256; id++) {
+        create(&table, id, PV_TAG(id < 256 ? IMAGE : BUFFER, 1));
     }
-    assert_int_equal(pv_object_remove_range(&table.objects, 300, 0, PV_TAG(IMAGE, 1)), 0);
-    assert_int_equal(pv_object_remove_range(&table.objects, 300, 600, PV_TAG(IMAGE, 1)), 200);
-    assert_int_equal(pv_object_remove_range(&table.objects, 300, 600, PV_TAG(IMAGE, 1)), 0);
-    assert_int_equal(pv_object_lookup(&table.objects, 300, PV_TAG(IMAGE, 1)), 0);
-    assert_int_equal(pv_object_lookup(&table.objects, 900, PV_TAG(IMAGE, 1)), 900 * 16);
-    assert_int_equal(pv_object_lookup(&table.objects, 301, PV_TAG(BUFFER, 1)), 301 * 16);
-    assert_int_equal(
-        pv_object_remove_range(&table.objects, UINT64_MAX, UINT64_MAX, PV_TAG(BUFFER, 1)), 0);
-    assert_int_equal(pv_object_remove_range(&table.objects, 0, UINT64_MAX, PV_TAG(BUFFER, 1)),
-                     2000);
-    assert_int_equal(pv_objects_alive_count(&table.objects), 800);
+    uint64_t pages = atomic_load(&table.objects.page_count);
+    assert_int_not_equal(pv_object_remove(&table.objects, 600, PV_TAG(BUFFER, 1)), 0);
+    /* One page in part, one whole, one with a dead one, one in part. */
+    assert_int_equal(pv_object_remove_range(&table.objects, 257, 900, PV_TAG(BUFFER, 1)), 899);
+    assert_int_equal(pv_objects_alive_count(&table.objects), 56 + 1024 - 900);
+    assert_int_equal(atomic_load(&table.objects.page_count), pages - 2);
+    assert_int_equal(pv_object_lookup(&table.objects, 256, PV_TAG(BUFFER, 1)), 256 * 16);
+    assert_int_equal(pv_object_lookup(&table.objects, 1157, PV_TAG(BUFFER, 1)), 1157 * 16);
+    for (uint64_t id = 257; id < 257 + 900; id++) {
+        assert_int_equal(pv_object_lookup(&table.objects, id, PV_TAG(BUFFER, 1)), 0);
+        assert_int_equal(pv_object_reserve(&table.objects, id), PV_OBJECT_ID_IN_USE);
+    }
+    assert_int_equal(atomic_load(&table.epoch.pending_count), 1); /* both pages together */
+    assert_int_equal(pv_object_remove_range(&table.objects, 257, 900, PV_TAG(BUFFER, 1)), 0);
+    assert_int_equal(pv_object_remove_range(&table.objects, 256, 0, PV_TAG(BUFFER, 1)), 0);
+    assert_int_equal(pv_object_remove_range(&table.objects, UINT64_MAX, 9, PV_TAG(BUFFER, 1)), 0);
+    assert_int_equal(pv_object_lookup(&table.objects, 255, PV_TAG(IMAGE, 1)), 255 * 16);
+    tear_down(&table);
+}
+
+static void object_directory_is_ready_before_it_is_needed(void **state)
+{
+    (void)state;
+    struct table table;
+    enum { FIRST = 1 << 20 };
+    set_up(&table, UINT64_MAX / 2);
+    for (uint64_t id = FIRST; id < FIRST + FIRST / 2; id++) {
+        create(&table, id, PV_TAG(BUFFER, 0));
+    }
+    assert_non_null(table.objects.spare);
+    assert_int_equal(table.objects.spare_pages, PV_OBJECT_DIRECTORY_PAGES);
+    create(&table, 2 * FIRST, PV_TAG(BUFFER, 0));
+    assert_int_equal(pv_object_lookup(&table.objects, 2 * FIRST, PV_TAG(BUFFER, 0)),
+                     2 * FIRST * UINT64_C(16));
+    assert_int_equal(pv_object_lookup(&table.objects, 3 * FIRST - 1, PV_TAG(BUFFER, 0)), 0);
+    assert_null(table.objects.spare);
     tear_down(&table);
 }
 
@@ -348,7 +373,8 @@ int main(void)
         cmocka_unit_test(object_count_is_limited),
         cmocka_unit_test(object_table_memory_is_limited_for_scattered_ids),
         cmocka_unit_test(object_ids_that_never_came_expire_far_behind_the_newest),
-        cmocka_unit_test(object_range_removal_takes_only_its_tag_and_range),
+        cmocka_unit_test(object_range_removal_takes_whole_pages_parts_and_pages_with_dead_slots),
+        cmocka_unit_test(object_directory_is_ready_before_it_is_needed),
         cmocka_unit_test(object_visits_see_one_owners_objects_in_order),
         cmocka_unit_test(object_table_works_for_four_threads_at_once),
     };
