@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     RUNS = 5,
@@ -152,6 +153,14 @@ static void bench_reset(struct bench_report *report)
 
 /* --- the end of a device ---------------------------------------------------------------------- */
 
+/* Of this thread: it takes long enough for others to get their turn. */
+static uint64_t cpu_now_ns(void)
+{
+    struct timespec now;
+    PV_ASSERT(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0);
+    return (uint64_t)now.tv_sec * PV_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 static uint64_t destroy_device(struct bench *b, uint64_t count)
 {
     static const uint32_t types[] = {
@@ -167,10 +176,10 @@ static uint64_t destroy_device(struct bench *b, uint64_t count)
     struct pv_vkDestroyDevice a = {.device = GUEST_HANDLE(b->guest->device)};
     struct pv_encoder out = {lane->streams, lane->streams + BENCH_STREAM_SIZE, false};
     pv_guest_encode_vkDestroyDevice(&out, 0, &a);
-    uint64_t start = pv_clock_now_ns();
+    uint64_t start = cpu_now_ns();
     bench_execute_bytes(lane, lane->streams, (uint32_t)(out.cursor - lane->streams));
     bench_execute_bytes(lane, lane->streams, 0);
-    uint64_t took_ns = pv_clock_now_ns() - start;
+    uint64_t took_ns = cpu_now_ns() - start;
     bench_close(b);
     return took_ns;
 }
@@ -186,7 +195,7 @@ static void bench_destroy(struct bench_report *report, uint64_t count, const cha
     char label[64];
     (void)snprintf(label, sizeof(label), "destroy device, %s", name);
     report_one(report, label, (double)best_ns / (double)count, "ns/object",
-               "vkDestroyDevice with so many objects of eight types, best of 5 runs");
+               "CPU time of vkDestroyDevice with so many objects of eight types, best of 5 runs");
 }
 
 /* --- the program ------------------------------------------------------------------------------ */
