@@ -55,6 +55,7 @@ class Model:
                     self._walk(self.wire.program(command, FULL, members=[param]), "out")
         self.used = [self.registry.types[name] for name in sorted(self.uses)]
         self.structs = [made for made in self.used if made.category == "struct"]
+        self.links = {one.name for made in self.structs for one in made.accepts}
         self.unions = [made for made in self.used if made.category == "union"]
 
     def _walk(self, steps, use):

@@ -145,7 +145,12 @@ class Policy:
         made = self.registry.type(param.type)
         return made is not None and made.category == "handle"
 
-    def flags(self, command):
+    @staticmethod
+    def tells_nothing(command, wire):
+        """Whether its reply is its number alone."""
+        return command.returns == "void" and not wire.reply(command)
+
+    def flags(self, command, wire):
         words = []
         if command.name in self.data["blocks"]["commands"]:
             words.append("PV_COMMAND_MAY_BLOCK")
@@ -159,6 +164,8 @@ class Policy:
             words.append("PV_COMMAND_ENCODED")
         if self.kind(command) == "handler":
             words.append("PV_COMMAND_HANDLED")
+        if command.encoded and self.tells_nothing(command, wire):
+            words.append("PV_COMMAND_TELLS_NOTHING")
         return " | ".join(words) if words else "0"
 
     def guest_only(self):

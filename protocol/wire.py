@@ -2,7 +2,8 @@
 
 A program is a list of steps. Runs of fixed size become one `take` step with loads at constant
 offsets, nested plain structs included; everything whose size depends on the bytes is a step of its
-own. The same programs drive the decoders, the encoders and the tests.
+own, and the word that says so (a pointer's presence, an array's size) ends the take before it. The
+same programs drive the decoders, the encoders and the tests.
 
 Modes: FULL sends everything. PARTIAL is an output in a request: only handles, sTypes, chains and
 lengths are meaningful there, the rest is left out.
@@ -25,6 +26,11 @@ SENT_IF = {
     ("VkFramebufferCreateInfo", "pAttachments"):
         "!({0}flags & VK_FRAMEBUFFER_CREATE_IMAGELESS_BIT)",
 }
+
+# Steps that a word of 8 bytes announces.
+ANNOUNCED = {"pointer", "present_only", "string", "strings", "packed", "array", "arrays",
+             "size_only", "fixed"}
+TAKE_MAX = 4096  # PV_DECODE_TAKE_MAX
 
 # Returned although no length names them.
 ALSO_IN_AND_OUT = {("vkRegisterCustomBorderColorEXT", "pIndex")}
@@ -192,20 +198,32 @@ class Wire:
 
     @staticmethod
     def grouped(found):
-        """Joins loads that follow each other into one take."""
+        """Joins loads that follow each other into one take, with the word of what comes next."""
         steps, run = [], None
         for step in found:
-            if step.kind != "load":
-                steps.append(step)
-                run = None
-                continue
-            if run is None:
+            size = step.size if step.kind == "load" else 8 if step.kind in ANNOUNCED else 0
+            if size and (run is None or run.size + size > TAKE_MAX):
                 run = SimpleNamespace(kind="take", size=0, loads=[])
                 steps.append(run)
-            step.offset = run.size
-            run.size += step.size
-            run.loads.append(step)
+            if size:
+                step.offset = run.size
+                run.size += size
+            if step.kind == "load":
+                run.loads.append(step)
+            else:
+                steps.append(step)
+                run = None
         return steps
+
+    @staticmethod
+    def head_size(program):
+        """The bytes of fixed size that a program begins with."""
+        return program[0].size if program and program[0].kind == "take" else 0
+
+    @staticmethod
+    def fixed_size(program):
+        """The bytes of a program that is nothing but loads, else 0."""
+        return program[0].size if len(program) == 1 and program[0].kind == "take" else 0
 
     def steps(self, owner, member, mode, prefix):
         path = prefix + member.name
@@ -217,7 +235,7 @@ class Wire:
         elif mode == PARTIAL:
             mode = FULL
         if not self.closure.member_on_wire(member):
-            found = [self._step("null", owner, member, path, prefix)]
+            found = [self._step("load", owner, member, path, prefix, size=8, load="null")]
         elif member.is_array:
             found = [self._array(owner, member, mode, path, prefix)]
         elif member.stars:
@@ -359,12 +377,8 @@ class Wire:
                 total += step.size
             elif step.kind == "struct":
                 total += 12 + self.least_body(step.made, step.mode)
-            elif step.kind == "fixed":
-                total += 8
             elif step.kind == "union":
                 total += 4
-            else:
-                total += 8
         return total
 
     def least_body(self, made, mode):

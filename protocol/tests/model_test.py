@@ -7,6 +7,8 @@ import unittest
 
 from support import FULL, HERE, PARTIAL, Text, full_model
 
+from wire import ANNOUNCED
+
 # Where the registry at hand differs from the recorded one (1.4.343), and why.
 RENAMED = {  # promoted from EXT to KHR, or taken over by core, since
     "VkDeviceAddressRangeEXT": "VkDeviceAddressRangeKHR",
@@ -157,17 +159,22 @@ class ModelTest(unittest.TestCase):
 
     def test_single_values_have_their_width(self):
         for program in self.programs():
-            for step in program:
+            for step, following in zip(program, [*program[1:], None]):
                 offset = 0
                 for load in step.loads if step.kind == "take" else []:
                     name = self.text.type_name(load.type)
                     category = self.model.registry.type(name).category
                     width = WIDTHS.get(name) or {"handle": 8, "enum": 4, "enum64": 8}.get(category)
                     self.assertEqual(load.offset, offset, load.path)
-                    if load.load not in ("chars", "scalars"):
+                    if load.load == "null":
+                        self.assertEqual(load.size, 8, f"{load.owner.name} {load.path}")
+                    elif load.load not in ("chars", "scalars"):
                         self.assertEqual(load.size, width, f"{load.owner.name} {load.path}")
                         self.assertEqual(load.load == "enum", category == "enum", load.path)
                     offset += load.size
+                if step.kind == "take" and following and following.kind in ANNOUNCED:
+                    self.assertEqual(following.offset, offset, following.path)
+                    offset += 8
                 self.assertEqual(getattr(step, "size", 0), offset)
 
     def test_every_struct_on_the_wire_is_recorded(self):

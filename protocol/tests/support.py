@@ -59,6 +59,8 @@ class Text:
         return found
 
     def load(self, step):
+        if step.load == "null":
+            return f"{self.plain(step.path)} null"
         text = f"{self.plain(step.path)} {self.type_name(step.type)}"
         return f"{text}{{{step.count}}}" if step.load in ("chars", "scalars") else text
 
@@ -82,7 +84,6 @@ class Text:
             "packed": lambda: f"{name} {made}[{length}]{need}{condition}",
             "arrays": lambda: f"{name} {made}[{length}][{self.plain(step.inner)}]{need}",
             "pointer": lambda: f"{name} {made}*{need}",
-            "null": lambda: f"{name} null",
             "present_only": lambda: f"{name} place",
             "size_only": lambda: f"{name} size[{length}]",
         }[step.kind]()

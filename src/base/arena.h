@@ -47,13 +47,13 @@ PV_COLD void pv_arena_drop_blocks(struct pv_arena *arena);
  * A size of 0 gives a valid pointer. */
 PV_NODISCARD static PV_ALWAYS_INLINE void *pv_arena_alloc(struct pv_arena *arena, size_t size)
 {
-    size_t left = (size_t)(arena->end - arena->cursor);
-    size_t rounded = (size + (PV_ARENA_ALIGNMENT - 1)) & ~(size_t)(PV_ARENA_ALIGNMENT - 1);
-    if (PV_UNLIKELY(rounded > left || rounded < size)) {
+    uint8_t *result = arena->cursor;
+    if (PV_UNLIKELY(size > (size_t)(arena->end - result))) {
         return pv_arena_grow(arena, size);
     }
-    void *result = arena->cursor;
-    arena->cursor += rounded;
+    /* What is left is a multiple of the alignment, so that the rounded size fits as well. */
+    arena->cursor =
+        result + ((size + (PV_ARENA_ALIGNMENT - 1)) & ~(size_t)(PV_ARENA_ALIGNMENT - 1));
     return result;
 }
 

@@ -17,6 +17,8 @@
 #define PV_UNUSED __attribute__((unused))
 #define PV_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define PV_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+/* What holds by construction and the compiler cannot see. */
+#define PV_ASSUME(condition) ((condition) ? (void)0 : __builtin_unreachable())
 /* One cache line: what different threads write must not share one. */
 #define PV_CACHE_LINE 64
 #define PV_CACHE_ALIGNED __attribute__((aligned(PV_CACHE_LINE)))

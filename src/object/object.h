@@ -110,21 +110,30 @@ void pv_objects_finish(struct pv_objects *objects);
 /* Live and reserved objects. */
 uint64_t pv_objects_alive_count(const struct pv_objects *objects);
 
+/* The slot of `id` in the first `count` directories of a table; NULL where there is none. */
+static PV_ALWAYS_INLINE struct pv_slot *
+pv_object_find(struct pv_object_directory *_Atomic *directories, uint64_t count, uint64_t id)
+{
+    uint64_t index = id >> 20;
+    if (PV_UNLIKELY(index >= count)) {
+        return NULL;
+    }
+    struct pv_object_directory *directory =
+        atomic_load_explicit(&directories[index], memory_order_acquire);
+    if (PV_UNLIKELY(directory == NULL)) {
+        return NULL;
+    }
+    struct pv_object_page *page = atomic_load_explicit(
+        &directory->pages[(id >> 8) & (PV_OBJECT_DIRECTORY_PAGES - 1)], memory_order_acquire);
+    PV_ASSUME(page != NULL); /* missing and dead ones are shared pages */
+    return &page->slots[id & (PV_OBJECT_PAGE_SLOTS - 1)];
+}
+
 /* The slot of any id: an empty or dead one where there is none. Never NULL. Read only. */
 static PV_ALWAYS_INLINE struct pv_slot *pv_object_slot(struct pv_objects *objects, uint64_t id)
 {
-    uint64_t index = id >> 20;
-    if (PV_LIKELY(index < PV_OBJECT_DIRECTORIES)) {
-        struct pv_object_directory *directory =
-            atomic_load_explicit(&objects->directories[index], memory_order_acquire);
-        if (PV_LIKELY(directory != NULL)) {
-            struct pv_object_page *page =
-                atomic_load_explicit(&directory->pages[(id >> 8) & (PV_OBJECT_DIRECTORY_PAGES - 1)],
-                                     memory_order_acquire);
-            return &page->slots[id & (PV_OBJECT_PAGE_SLOTS - 1)];
-        }
-    }
-    return &objects->shared->empty_page.slots[0];
+    struct pv_slot *slot = pv_object_find(objects->directories, PV_OBJECT_DIRECTORIES, id);
+    return PV_LIKELY(slot != NULL) ? slot : &objects->shared->empty_page.slots[0];
 }
 
 /* The host's word for `id`, or 0 when the id is not alive with just this tag. */

@@ -21,7 +21,7 @@ enum pv_result pv_exec_init(struct pv_exec *x, struct pv_render_context *context
     x->arena.budget = &context->scratch;
     x->nested_arena.budget = &context->scratch;
     x->in.arena = &x->arena;
-    x->in.objects = &context->objects;
+    pv_decode_use_objects(&x->in, &context->objects);
     x->counts = calloc(PV_COMMAND_COUNT, sizeof(*x->counts));
     x->reader = pv_epoch_join(&context->epoch);
     if (x->counts == NULL || x->reader == NULL) {
@@ -82,22 +82,15 @@ static PV_ALWAYS_INLINE void count(uint64_t *figure, uint64_t more)
     __atomic_store_n(figure, *figure + more, __ATOMIC_RELAXED);
 }
 
-/* Head := `position`; what is before it, replies included, is done. */
-static void publish(struct pv_exec *x, const uint8_t *position)
-{
-    uint32_t size = (uint32_t)(position - x->batch);
-    if (size > x->published || (size == 0 && pv_ring_is_behind(x->ring))) {
-        pv_ring_publish(x->ring, size);
-        x->published = size;
-        x->publish_at = position + PUBLISH_STEP;
-    }
-}
-
+/* Head := the last boundary; what is before it, replies included, is done. */
 void pv_exec_publish(struct pv_exec *x)
 {
-    if (x->ring != NULL) {
-        publish(x, x->boundary);
+    uint32_t size = (uint32_t)(x->boundary - x->batch);
+    if (x->ring != NULL && (size > x->published || (size == 0 && pv_ring_is_behind(x->ring)))) {
+        pv_ring_publish(x->ring, size);
+        x->published = size;
     }
+    x->publish_at = x->boundary + PUBLISH_STEP;
 }
 
 void pv_exec_sleep(struct pv_exec *x)
@@ -151,32 +144,55 @@ static PV_COLD bool admit(struct pv_exec *x, const struct pv_command *command)
     return true;
 }
 
-static PV_ALWAYS_INLINE void execute_one(struct pv_exec *x)
+static PV_ALWAYS_INLINE void execute(struct pv_exec *x, const struct pv_command *command,
+                                     const uint8_t *start)
 {
-    const uint8_t *header = pv_decode_take(&x->in, COMMAND_HEADER_SIZE);
-    uint32_t number = pv_load_u32(header);
-    uint32_t flags = pv_load_u32(header + 4);
-    x->command = number;
-    if (PV_UNLIKELY(number >= PV_COMMAND_COUNT || flags > GENERATE_REPLY)) {
+    count(&x->counts[command - pv_commands], 1);
+    x->in.cursor = start + command->size;
+    command->exec(x, start + COMMAND_HEADER_SIZE);
+}
+
+/* A command with flags, or special, or cut short. */
+static PV_NOINLINE void execute_special(struct pv_exec *x, const uint8_t *start)
+{
+    uint32_t number = pv_load_u32(start);
+    uint32_t flags = pv_load_u32(start + 4);
+    if (number >= PV_COMMAND_COUNT || flags > GENERATE_REPLY) {
         pv_exec_fault(x, number >= PV_COMMAND_COUNT ? "no such command" : "unknown command flags");
         return;
     }
-    x->wants_reply = flags;
-    x->in.owner = 0;
+    if (flags == GENERATE_REPLY) {
+        x->wants_reply = true;
+        x->attend_at = start;
+    }
     const struct pv_command *command = &pv_commands[number];
-    void (*exec)(struct pv_exec *) = command->exec;
-    if (PV_UNLIKELY((command->flags & PV_COMMAND_SPECIAL) != 0 && !admit(x, command))) {
+    if ((command->flags & PV_COMMAND_SPECIAL) != 0 && !admit(x, command)) {
         return;
     }
-    exec(x);
-    count(&x->counts[number], 1);
-    if (PV_UNLIKELY(x->wants_reply)) {
-        count(&x->replies, 1);
-        if (PV_UNLIKELY(x->out.overflow)) {
-            pv_exec_fault(x, x->reply.blob != NULL ? "the reply does not fit its stream"
-                                                   : "a reply without a reply stream");
-        }
+    if ((size_t)(x->in.end - start) < command->size) {
+        pv_exec_fault(x, "the command is cut short");
+        return;
     }
+    execute(x, command, start);
+}
+
+static PV_ALWAYS_INLINE void execute_one(struct pv_exec *x, const uint8_t *start)
+{
+    size_t left = (size_t)(x->in.end - start);
+    if (PV_UNLIKELY(left < COMMAND_HEADER_SIZE)) {
+        x->command = 0;
+        pv_exec_fault(x, "the command is cut short");
+        return;
+    }
+    uint64_t header = pv_load_u64(start); /* no flags: the number */
+    x->command = (uint32_t)header;
+    if (PV_UNLIKELY(header >= PV_COMMAND_COUNT ||
+                    (pv_commands[header].flags & PV_COMMAND_SPECIAL) != 0 ||
+                    left < pv_commands[header].size)) {
+        execute_special(x, start);
+        return;
+    }
+    execute(x, &pv_commands[header], start);
 }
 
 /* A batch or nested stream may hold hours of work: its end comes with that of the context or ring.
@@ -188,35 +204,71 @@ static void end_if_stopped(struct pv_exec *x)
     }
 }
 
-/* After a command that went well: the head moves on when somebody may be looking for it. */
-static PV_ALWAYS_INLINE void advance_boundary(struct pv_exec *x)
+/* The command has written its reply, but for one that is nothing but its number. */
+static void finish_reply(struct pv_exec *x)
 {
-    x->boundary = x->in.cursor;
-    if (PV_UNLIKELY(x->boundary >= x->publish_at || x->wants_reply ||
-                    atomic_load_explicit(x->awaiters, memory_order_relaxed) != 0)) {
-        pv_exec_publish(x);
-        end_if_stopped(x);
+    if (pv_decode_ok(&x->in) && (pv_commands[x->command].flags & PV_COMMAND_TELLS_NOTHING) != 0) {
+        pv_encode_u32(&x->out, x->command);
     }
+    count(&x->replies, 1);
+    if (PV_UNLIKELY(x->out.overflow)) {
+        pv_exec_fault(x, x->reply.blob != NULL ? "the reply does not fit its stream"
+                                               : "a reply without a reply stream");
+    }
+}
+
+/* No command is looked at again before the head is due, or the batch ends: a fault ends it too. */
+static void plan_attention(struct pv_exec *x)
+{
+    x->attend_at = x->publish_at < x->in.end ? x->publish_at : x->in.end;
+}
+
+/* After a command that needs more than the next one: because of its reply, its fault, a head that
+ * somebody may be looking for. False at the stream's end. */
+static PV_NOINLINE bool attend(struct pv_exec *x, bool nested)
+{
+    const bool replied = x->wants_reply;
+    if (replied) {
+        finish_reply(x);
+        x->wants_reply = false;
+    }
+    if (nested) {
+        end_if_stopped(x);
+    } else if (pv_decode_ok(&x->in)) {
+        x->boundary = x->in.cursor;
+        if (replied || x->boundary >= x->publish_at ||
+            atomic_load_explicit(x->awaiters, memory_order_relaxed) != 0) {
+            pv_exec_publish(x);
+            end_if_stopped(x);
+        }
+        plan_attention(x);
+    }
+    return x->in.cursor < x->in.end;
 }
 
 static PV_ALWAYS_INLINE void run(struct pv_exec *x, const uint8_t *bytes, uint64_t size,
                                  uint64_t base, bool nested)
 {
+    struct pv_arena *arena = x->in.arena;
+    const _Atomic uint32_t *awaiters = x->awaiters;
+    const uint8_t *start = bytes;
     x->in.cursor = bytes;
     x->in.end = bytes + size;
-    while (x->in.cursor < x->in.end) {
-        const uint8_t *start = x->in.cursor;
-        pv_arena_reset(x->in.arena);
-        execute_one(x);
-        if (PV_UNLIKELY(!pv_decode_ok(&x->in))) {
-            report_fault(x, base + (uint64_t)(start - bytes));
-            return;
+    plan_attention(x);
+    for (bool more = size != 0; more;) {
+        start = x->in.cursor;
+        if (!nested) {
+            x->boundary = start;
         }
-        if (nested) {
-            end_if_stopped(x);
-        } else {
-            advance_boundary(x);
+        pv_arena_reset(arena);
+        execute_one(x, start);
+        if (PV_UNLIKELY(nested || x->in.cursor >= x->attend_at ||
+                        atomic_load_explicit(awaiters, memory_order_relaxed) != 0)) {
+            more = attend(x, nested);
         }
+    }
+    if (PV_UNLIKELY(!pv_decode_ok(&x->in))) {
+        report_fault(x, base + (uint64_t)(start - bytes));
     }
 }
 
@@ -251,8 +303,10 @@ void pv_exec_nested(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     const uint8_t *outer_cursor = x->in.cursor;
     const uint8_t *outer_end = x->in.end;
     uint32_t outer_command = x->command;
-    uint32_t outer_wants_reply = x->wants_reply;
+    bool outer_wants_reply = x->wants_reply;
+    const uint8_t *outer_attend_at = x->attend_at;
     x->nested = true;
+    x->wants_reply = false;
     x->in.arena = &x->nested_arena;
     run(x, bytes, size, 0, true);
     pv_arena_reset(&x->nested_arena);
@@ -261,10 +315,9 @@ void pv_exec_nested(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     count(&x->bytes, size);
     x->wants_reply = outer_wants_reply;
     x->command = outer_command;
-    if (pv_decode_ok(&x->in)) {
-        x->in.cursor = outer_cursor;
-        x->in.end = outer_end;
-    }
+    x->attend_at = outer_attend_at;
+    x->in.cursor = pv_decode_ok(&x->in) ? outer_cursor : outer_end;
+    x->in.end = outer_end;
 }
 
 void pv_exec_account(struct pv_exec *x)

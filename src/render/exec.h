@@ -37,14 +37,15 @@ struct pv_exec {
     struct pv_decoder in;
     struct pv_encoder out; /* at the reply stream's position; empty without a stream */
     uint32_t command;      /* being executed: its number */
-    uint32_t wants_reply;  /* 0 or 1 */
-    bool nested;           /* inside vkExecuteCommandStreamsMESA: no deeper */
+    bool wants_reply;
+    bool nested; /* inside vkExecuteCommandStreamsMESA: no deeper */
     struct pv_render_context *context;
     struct pv_ring *ring;      /* NULL: the context's own stream */
     const uint8_t *batch;      /* first byte of what the ring handed us */
     const uint8_t *boundary;   /* end of the last command that is done; in the batch, not nested */
     uint32_t published;        /* bytes of the batch whose head is already published */
     const uint8_t *publish_at; /* where the head is due again */
+    const uint8_t *attend_at;  /* what ends here or later needs more than the next command */
     const _Atomic uint32_t *awaiters; /* threads of ours that wait for this ring's progress */
     bool fault_reported;
     struct pv_reply_stream reply;
@@ -87,12 +88,14 @@ void pv_exec_sleep(struct pv_exec *x);
 void pv_exec_wake(struct pv_exec *x);
 
 /* The device of the command's first argument (a device, queue or command buffer); NULL and a fault
- * when it is being destroyed. */
+ * when it is being destroyed. NULL also after any fault before, which leaves the command without an
+ * owner: who asks for the device need not ask pv_decode_ok(). */
 static PV_ALWAYS_INLINE struct pv_device *pv_exec_device(struct pv_exec *x)
 {
+    const uint32_t owner = x->in.owner;
     struct pv_device *device = atomic_load_explicit(
-        &x->context->devices[x->in.owner & (PV_DEVICES_MAX - 1)], memory_order_acquire);
-    if (PV_UNLIKELY(device == NULL || device->object.owner != x->in.owner)) {
+        &x->context->devices[owner & (PV_DEVICES_MAX - 1)], memory_order_acquire);
+    if (PV_UNLIKELY(device == NULL || device->object.owner != owner)) {
         pv_exec_fault(x, "the device is gone");
         return NULL;
     }
@@ -138,20 +141,22 @@ void pv_exec_check_lost(struct pv_exec *x, VkResult result);
 
 /* One row per command number; generated. Four words, so that a row is found by a shift. */
 enum pv_command_flags {
-    PV_COMMAND_MAY_BLOCK = 1,  /* publish the head first */
-    PV_COMMAND_ON_CONTEXT = 2, /* allowed on the context's stream only */
-    PV_COMMAND_ON_RING = 4,    /* allowed on a ring only */
-    PV_COMMAND_NO_EXEC = 8,    /* a hole in the numbering, without encoding, or refused */
-    PV_COMMAND_SPECIAL = 15,   /* any of these: not the fast path */
-    PV_COMMAND_ENCODED = 16,   /* has a form on the wire */
-    PV_COMMAND_HANDLED = 32,   /* thinks: a function written by hand */
+    PV_COMMAND_MAY_BLOCK = 1,      /* publish the head first */
+    PV_COMMAND_ON_CONTEXT = 2,     /* allowed on the context's stream only */
+    PV_COMMAND_ON_RING = 4,        /* allowed on a ring only */
+    PV_COMMAND_NO_EXEC = 8,        /* a hole in the numbering, without encoding, or refused */
+    PV_COMMAND_SPECIAL = 15,       /* any of these: not the fast path */
+    PV_COMMAND_ENCODED = 16,       /* has a form on the wire */
+    PV_COMMAND_HANDLED = 32,       /* thinks: a function written by hand */
+    PV_COMMAND_TELLS_NOTHING = 64, /* its reply is its number alone */
 };
 
 struct pv_command {
-    void (*exec)(struct pv_exec *x);
-    const char *name; /* NULL for a hole in the numbering */
+    void (*exec)(struct pv_exec *x, const uint8_t *p); /* `p`: behind the header */
+    const char *name;                                  /* NULL for a hole in the numbering */
     const char *note; /* the handler's file, or why the command is refused; NULL otherwise */
     uint32_t flags;
+    uint32_t size; /* of the header and what is of fixed size behind it: never less is sent */
 };
 
 #include "exec.gen.h" /* PV_COMMAND_COUNT, pv_commands[], struct pv_vk…, the handlers' prototypes */

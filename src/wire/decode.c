@@ -10,6 +10,7 @@ void pv_decode_fault(struct pv_decoder *in, const char *why)
         in->fault = why;
     }
     in->cursor = in->end;
+    in->owner = 0; /* no device's number */
 }
 
 uint64_t pv_decode_handle_miss(struct pv_decoder *in, uint64_t id, uint32_t type,
@@ -52,11 +53,10 @@ void *pv_decode_alloc_refused(struct pv_decoder *in, uint64_t count, size_t wire
     return NULL;
 }
 
-uint64_t pv_decode_array_size_differs(struct pv_decoder *in, uint64_t size)
+void pv_decode_array_size_differs(struct pv_decoder *in, uint64_t size)
 {
     pv_decode_fault(in, size != 0 ? "an array's size is not what its length says"
                                   : "an array that Vulkan requires is missing");
-    return 0;
 }
 
 bool pv_decode_absent(struct pv_decoder *in, uint64_t present, bool required)
@@ -83,12 +83,10 @@ static const uint8_t *take_padded(struct pv_decoder *in, uint64_t size)
     return bytes;
 }
 
-void *pv_decode_packed(struct pv_decoder *in, uint64_t count, size_t element_size, size_t alignment)
+void *pv_decode_packed_slowly(struct pv_decoder *in, uint64_t count, size_t element_size,
+                              size_t alignment)
 {
     uint64_t size;
-    if (count == 0) {
-        return NULL;
-    }
     if (!pv_checked_mul(count, element_size, &size)) {
         pv_decode_fault(in, "an array's size overflows");
         return NULL;
@@ -104,9 +102,8 @@ void *pv_decode_packed(struct pv_decoder *in, uint64_t count, size_t element_siz
     return copy;
 }
 
-char *pv_decode_string(struct pv_decoder *in, bool required)
+char *pv_decode_string(struct pv_decoder *in, uint64_t size, bool required)
 {
-    uint64_t size = pv_load_u64(pv_decode_take(in, 8));
     if (size == 0) {
         if (required) {
             pv_decode_fault(in, "a string that Vulkan requires is missing");
@@ -124,7 +121,7 @@ char **pv_decode_strings(struct pv_decoder *in, uint64_t count)
 {
     char **strings = pv_decode_alloc(in, count, sizeof(*strings), 8);
     for (uint64_t i = 0; strings != NULL && i < count; i++) {
-        strings[i] = pv_decode_string(in, true);
+        strings[i] = pv_decode_string(in, pv_load_u64(pv_decode_take(in, 8)), true);
     }
     return strings;
 }
@@ -158,7 +155,7 @@ struct link {
 static const struct pv_chain_entry *read_link(struct pv_decoder *in,
                                               const struct pv_chain *accepted, struct link **made)
 {
-    if (!pv_decode_present(in, false)) {
+    if (!pv_decode_present(in, pv_load_u64(pv_decode_take(in, 8)), false)) {
         return NULL;
     }
     int32_t type = pv_load_i32(pv_decode_take(in, 4));
@@ -188,7 +185,7 @@ static bool is_repeated(const struct pv_chain_entry *entry,
     return false;
 }
 
-void *pv_decode_links(struct pv_decoder *in, const struct pv_chain *accepted)
+static void *decode_links(struct pv_decoder *in, const struct pv_chain *accepted)
 {
     const struct pv_chain_entry *entries[PV_CHAIN_LINKS_MAX];
     struct link *links[PV_CHAIN_LINKS_MAX];
@@ -208,7 +205,21 @@ void *pv_decode_links(struct pv_decoder *in, const struct pv_chain *accepted)
         count++;
     }
     for (uint32_t i = count; i-- > 0 && pv_decode_ok(in);) {
-        entries[i]->decode(in, links[i]);
+        entries[i]->decode(in, pv_decode_take(in, entries[i]->head_size), links[i]);
     }
     return count != 0 ? links[0] : NULL;
+}
+
+void *pv_decode_chain(struct pv_decoder *in, int32_t type, const struct pv_chain *accepted)
+{
+    if (pv_load_i32(pv_decode_take(in, 4)) != type) {
+        pv_decode_fault(in, "a struct of another type");
+    }
+    if (accepted != NULL) {
+        return decode_links(in, accepted);
+    }
+    if (pv_load_u64(pv_decode_take(in, 8)) != 0) {
+        pv_decode_fault(in, "a pNext chain where none may be");
+    }
+    return NULL;
 }

@@ -84,10 +84,11 @@ const char *bytes_decode_prefix(const struct pv_args_command *command, const uin
     stream.exact = malloc(size != 0 ? size : 1);
     assert_non_null(stream.exact);
     memcpy(stream.exact, encoded, size);
-    struct pv_decoder in = {.cursor = stream.exact,
-                            .end = stream.exact + size,
-                            .arena = &stream.arena,
-                            .objects = stream.objects};
+    struct pv_decoder in = {
+        .cursor = stream.exact, .end = stream.exact + size, .arena = &stream.arena};
+    if (stream.objects != NULL) {
+        pv_decode_use_objects(&in, stream.objects);
+    }
     memset(args, 0, command->type.size);
     command->decode(&in, args);
     if (pv_decode_ok(&in) && in.cursor != in.end) {
