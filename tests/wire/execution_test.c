@@ -39,6 +39,8 @@ static const struct {
     {"vkAllocateCommandBuffers", 0},
     {"vkAllocateDescriptorSets", 0},
     {"vkResetDescriptorPool", 0},
+    {"vkGetFenceStatus", 0},
+    {"vkGetSemaphoreCounterValue", 0},
     /* The fake device has no SYNC_FD, so exporting is emulated. */
     {"vkCreateSemaphore", VK_STRUCTURE_TYPE_EXPORT_SEMAPHORE_CREATE_INFO},
     {"vkCreateFence", VK_STRUCTURE_TYPE_EXPORT_FENCE_CREATE_INFO},
