@@ -38,8 +38,8 @@ def parse_arguments():
     parser.add_argument("--client-driver", metavar="ICD.json",
                         help="the clients' Venus driver (default: what serve --print-env says)")
     parser.add_argument("--quick", action="store_true", help="a look, not a verdict")
-    parser.add_argument("--minutes", type=float, default=14,
-                        help="from here on, one repetition must do (default 14)")
+    parser.add_argument("--minutes", type=float, default=11,
+                        help="after these, one repetition must do (default 11)")
     parser.add_argument("--only", metavar="NAME", action="append",
                         help="only this measurement, or decode, or waiting; may be repeated")
     return parser.parse_args()

@@ -83,12 +83,14 @@ class Goals(unittest.TestCase):
                    {"case": "draw", "value": 91.0, "unit": "instructions/command"},
                    {"case": "draw, 2 rings", "value": 1.02, "unit": "times one ring"},
                    {"case": "bind_1_set, 2 rings", "value": 1.2, "unit": "times one ring"},
-                   {"case": "worst insert", "value": 15000.0, "unit": "ns"}]
+                   {"case": "worst insert, repeatable", "value": 15000.0, "unit": "ns"},
+                   {"case": "worst insert", "value": 900.0, "unit": "us"}]
         found = goals.decode_goals(results)
         self.assertEqual(verdict_of(found, "vkCmdDraw, time"), "met")
         self.assertEqual(verdict_of(found, "vkCmdDraw, instructions"), "missed")
         self.assertEqual(verdict_of(found, "two rings against one"), "missed")
         self.assertEqual(verdict_of(found, "longest insert among 10⁶ objects"), "met")
+        self.assertEqual(verdict_of(found, "the same, interrupts included"), "reported")
 
     def test_the_wait_after_a_pause_may_cost_native_and_one_and_a_half_wakes(self):
         figures = Figures()
@@ -132,7 +134,8 @@ class Goals(unittest.TestCase):
     def test_only_the_monitor_may_wake_while_a_client_is_idle(self):
         def idle(*threads):
             window = {"seconds": 7.0, "server": [
-                {"name": name, "cpu_ms": 0.1, "switches": switches} for name, switches in threads]}
+                {"name": name, "role": "worker", "cpu_ms": 0.1, "switches": switches}
+                for name, switches in threads]}
             return goals.cpu_goals({(goals.OURS, "idle"): [window]})
 
         name = "an idle client wakes nothing but ALIVE's thread"
