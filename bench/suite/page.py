@@ -21,7 +21,7 @@ th, td { padding: .28rem .7rem; text-align: right; border-bottom: 1px solid #e5e
          white-space: nowrap; }
 th { font-weight: 600; color: #4b5563; border-bottom: 2px solid #d1d5db; }
 th:first-child, td:first-child, .prose, .text { text-align: left; }
-td.text { white-space: normal; }
+td.text { white-space: normal; min-width: 7rem; } td.text:first-child { min-width: 16rem; }
 td.prose { white-space: normal; min-width: 16rem; color: #6b7280; }
 .met { color: #2f7d4f; font-weight: 600; } .missed { color: #b91c1c; font-weight: 600; }
 .not, .reported { color: #6b7280; }

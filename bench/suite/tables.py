@@ -116,15 +116,40 @@ def share_of_core_of_all(window):
     return share_of_core(window, "server") + share_of_core(window, "client")
 
 
-def decode(results):
-    columns = ["case", "figure", "unit", "how"]
-    rows = [[r["case"], number(r["value"]), r["unit"], r.get("how", "")] for r in results]
-    return Table("What a command costs us", "Streams through the real loop, onto a driver that "
-                 "does nothing.", columns, rows)
+COMMAND_COLUMNS = ["ns/command", "instructions/command", "2 rings", "2 contexts"]
+
+
+def column_of(result):
+    """A command's row and the column of one result; None for what is no command's."""
+    case, _, variant = result["case"].partition(", ")
+    column = variant or result["unit"]
+    return (case, column) if column in COMMAND_COLUMNS else None
+
+
+def commands(results):
+    cells, hows = {}, {}
+    for result in results:
+        place = column_of(result)
+        if place:
+            cells.setdefault(place[0], {})[place[1]] = number(result["value"])
+            hows[place[1]] = result.get("how")
+    about = ("Streams through the real loop, onto a driver that does nothing. " +
+             " ".join(f"{column}: {hows[column]}." for column in COMMAND_COLUMNS
+                      if hows.get(column)))
+    return Table("What a command costs us", about, ["command", *COMMAND_COLUMNS],
+                 [[case, *(found.get(column, "–") for column in COMMAND_COLUMNS)]
+                  for case, found in cells.items()])
+
+
+def objects(results):
+    rows = [[r["case"], number(r["value"]), r["unit"], r.get("how", "")]
+            for r in results if not column_of(r)]
+    return Table("What objects cost us", "On a driver that does nothing.",
+                 ["case", "figure", "unit", "how"], rows)
 
 
 def all_tables(results):
-    figures, tables = results.figures, [decode(results.decode)]
+    figures, tables = results.figures, [commands(results.decode), objects(results.decode)]
     for title, prefixes, about in SECTIONS:
         tables.append(comparison(figures, title, about, prefixes))
         if title in ("Synchronous call", "Submit and wait", "Polling"):

@@ -247,6 +247,14 @@ class Reports(unittest.TestCase):
         self.assertIn("a &lt;failure&gt;", text)
         self.assertIn("one &amp; only", text)
 
+    def test_what_is_known_of_a_command_stands_in_one_row(self):
+        results = [{"case": "draw", "value": 4.0, "unit": "ns/command", "how": "so"},
+                   {"case": "draw", "value": 91.0, "unit": "instructions/command"},
+                   {"case": "draw, 2 rings", "value": 1.02, "unit": "times one ring"},
+                   {"case": "worst insert", "value": 15.0, "unit": "us"}]
+        self.assertEqual(tables.commands(results).rows, [["draw", "4", "91", "1.02", "–"]])
+        self.assertEqual(tables.objects(results).rows, [["worst insert", "15", "us", ""]])
+
     def test_tables_are_as_wide_as_their_columns(self):
         for table in tables.all_tables(self.results()):
             for row in table.rows:
