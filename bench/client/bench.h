@@ -34,6 +34,7 @@ bench_run bench_device;
 bench_run bench_latency;
 bench_run bench_submit;
 bench_run bench_wake;
+bench_run bench_floor;
 bench_run bench_record;
 bench_run bench_threads;
 bench_run bench_create;

@@ -25,6 +25,7 @@ static const struct measurement measurements[] = {
     {"latency", "a synchronous call after think times of 0 us to 20 ms", bench_latency},
     {"submit", "a submission and the wait for its fence", bench_submit},
     {"wake", "how long this machine takes to wake a thread", bench_wake, true},
+    {"floor", "what the system alone takes for what we need of it", bench_floor, true},
     {"record", "commands recorded, and recorded and submitted", bench_record},
     {"threads", "draws recorded by 1, 2 and 4 threads", bench_threads},
     {"create", "objects created and destroyed", bench_create},

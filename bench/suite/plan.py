@@ -14,6 +14,7 @@ class Measurement(NamedTuple):
 
 FULL = [
     Measurement("wake", 200, 5, native_only=True),
+    Measurement("floor", 200, 3, native_only=True),
     Measurement("latency", 300, 5),
     Measurement("submit", 300, 5, tuned=True),
     Measurement("record", 200, 5),

@@ -77,6 +77,7 @@ def client_environment(program, socket, client_driver):
                              capture_output=True, text=True, check=False)
     found = dict(re.findall(r"^export (\w+)='([^']*)'$", printed.stdout, re.M))
     if client_driver:
+        found = {"VN_DEBUG": "vtest", "VTEST_SOCKET_NAME": socket}
         found["VK_DRIVER_FILES"] = found["VK_ICD_FILENAMES"] = client_driver
     if "VK_DRIVER_FILES" not in found:
         raise RuntimeError("no Venus driver: " + (last_line(printed.stderr) or "none was found"))

@@ -8,6 +8,8 @@ VIRGL = "virglrenderer"
 SECTIONS = [
     ("Thread wake", ["wake."], "How long this machine takes to run a thread that sleeps. Nothing "
      "that sleeps can answer sooner."),
+    ("Floors of this machine", ["floor."], "What the system alone takes, by one thread and without "
+     "Vulkan: a yield, between two of which Mesa's client looks for an answer, and memory shared."),
     ("Synchronous call", ["sync."], "One call that Mesa's Venus driver must ask the host for, "
      "after a pause. Pauses up to 200 us are busy loops, longer ones sleep."),
     ("Submit and wait", ["submit."], "vkQueueSubmit and vkWaitForFences together. Stock, Mesa's "
@@ -18,7 +20,7 @@ SECTIONS = [
      "until the fence has been waited for."),
     ("Objects", ["create.", "update.", "pipelines."], "Created and destroyed in rounds, each "
      "drained by a synchronous call."),
-    ("Memory", ["memory.", "mapped."], "Allocated, mapped, touched, freed; copied into and out "
+    ("Memory", ["memory.", "mapped."], "Allocated, mapped, freed; copied into and out "
      "of."),
     ("Work", ["compute.", "frame."], "Whole jobs, results checked or read back."),
     ("Polling", ["poll."], "Asking again and again whether a fence has signalled, while a job of "

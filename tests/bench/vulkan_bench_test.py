@@ -17,6 +17,7 @@ EXPECTED = {
     "latency": ["sync.0us", "sync.5us", "sync.30us", "sync.200us", "sync.2ms", "sync.20ms"],
     "submit": ["submit.empty", "submit.empty.2ms", "submit.dispatch", "submit.dispatch.2ms"],
     "wake": ["wake.futex", "wake.futex.2ms", "wake.socket", "wake.socket.2ms"],
+    "floor": ["floor.yield", "floor.sharing", "floor.sharing.touched"],
     "record": [f"{verb}.{kind}.{until}" for verb in ("record", "execute")
                for kind in ("draw", "dispatch", "push_constants", "bind_dispatch")
                for until in ("app", "drained")],
@@ -24,7 +25,8 @@ EXPECTED = {
     "create": [f"create.{kind}" for kind in ("buffer", "image", "view", "sampler", "fence")],
     "descriptors": ["create.descriptor_set", "update.8_uniform_buffers"],
     "pipelines": ["pipelines.compute", "pipelines.graphics"],
-    "memory": ["memory.1MiB", "memory.256MiB"],
+    "memory": [f"memory.{size}{touched}" for size in ("1MiB", "256MiB")
+               for touched in ("", ".touched")],
     "mapped": ["mapped.write", "mapped.read"],
     "compute": ["compute.elements"],
     "frame": ["frame.1080p"],
