@@ -39,6 +39,9 @@ class Model:
         self.wire = Wire(self.registry, self.closure, self.policy)
         self.encoded = [command for command in self.commands if command.encoded]
         self._collect()
+        self.compiled = {command.params[-1].type for command in self.encoded
+                         if self.policy.compiles(command)}
+        self.outliving = self._outliving()
         self.description = Description(self)
 
     def _collect(self):
@@ -94,6 +97,34 @@ class Model:
                     seen.add(made.name)
                     todo.append(made)
         return len(seen)
+
+    def _named_handles(self, command):
+        """The types of all handles that a command's arguments can name."""
+        found, seen, todo = set(), set(), [command]
+        while todo:
+            for member in todo.pop().members:
+                made = self.registry.type(member.type)
+                if made is None or not self.closure.member_on_wire(member):
+                    continue
+                if made.category == "handle":
+                    found.add(made.name)
+                elif made.category in ("struct", "union") and made.name not in seen:
+                    seen.add(made.name)
+                    todo += [made, *made.accepts]
+        return found
+
+    def _outliving(self):
+        """The types that a compile needs until its end: what its arguments name, and what those
+        were made of. Those with a struct of ours are not made of anything that compiles read."""
+        found = set()
+        todo = [command for command in self.encoded if self.policy.compiles(command)]
+        while todo:
+            for name in self._named_handles(todo.pop()):
+                if name not in found and not self.policy.own(name):
+                    found.add(name)
+                    todo += [c for c in self.encoded
+                             if any(p.type == name and p.stars and not p.const for p in c.params)]
+        return found
 
     def holes(self):
         numbers = {command.number for command in self.commands}

@@ -6,9 +6,10 @@ import tomllib
 from registry import RegistryError
 
 SECTIONS = {"objects", "handlers", "refused", "keep", "ids", "nullable", "filters", "blocks",
-            "streams", "extensions"}
+            "compiles", "streams", "extensions"}
 OPTIONAL_SECTIONS = {"checks"}
 LISTS = [("keep", "members"), ("ids", "members"), ("nullable", "members"), ("blocks", "commands"),
+         ("compiles", "commands"), ("compiles", "waits"),
          ("streams", "context_only"), ("streams", "ring_only"), ("extensions", "guest_only")]
 HANDLERS_MAX = 50  # by hand; a 51st is a reason to teach the generator
 
@@ -167,6 +168,13 @@ class Policy:
         if command.encoded and self.tells_nothing(command, wire):
             words.append("PV_COMMAND_TELLS_NOTHING")
         return " | ".join(words) if words else "0"
+
+    def compiles(self, command):
+        """Whether it may run on a compile thread."""
+        return command.name in self.data["compiles"]["commands"]
+
+    def waits_for_compiles(self, command):
+        return command.name in self.data["compiles"]["waits"]
 
     def guest_only(self):
         return self.data["extensions"]["guest_only"]

@@ -177,6 +177,13 @@ class ModelTest(unittest.TestCase):
                     offset += 8
                 self.assertEqual(getattr(step, "size", 0), offset)
 
+    def test_what_compiles_read_outlives_them(self):
+        """What pipelines are made from, and what that was made of."""
+        self.assertEqual(self.model.outliving, {
+            "VkDeferredOperationKHR", "VkDescriptorSetLayout", "VkPipeline", "VkPipelineCache",
+            "VkPipelineLayout", "VkRenderPass", "VkSampler", "VkSamplerYcbcrConversion",
+            "VkShaderModule"})
+
     def test_every_struct_on_the_wire_is_recorded(self):
         for made in self.model.used:
             self.assertIn(made.name, self.recorded.structs)

@@ -26,7 +26,8 @@
  * as what lives in it, not as what ever lived.
  *
  * Threads: all calls from any thread that is awake as a reader of the epoch (object/epoch.h), which
- * frees pages only when no such thread can still look into them. */
+ * frees pages only when no such thread can still look into them. Publish and abandon from any
+ * thread at all: a reserved slot keeps its page. */
 
 enum {
     PV_OBJECT_PAGE_SLOTS = 256,

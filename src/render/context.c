@@ -62,6 +62,9 @@ static enum pv_result init(struct pv_render_context *context)
         result = pv_resources_init(&context->resources, context->params.quota.resources);
     }
     if (result == PV_OK) {
+        result = pv_compiles_init(&context->compiles);
+    }
+    if (result == PV_OK) {
         result = pv_ring_monitor_create(&context->monitor);
     }
     if (result != PV_OK) {
@@ -119,6 +122,7 @@ void pv_render_destroy(struct pv_render_context *context)
         pv_rings_destroy(context);
         destroy_instance(context);
     }
+    pv_compiles_finish(&context->compiles);
     pv_ring_monitor_destroy(context->monitor);
     if (context->exec != NULL) {
         pv_exec_finish(context->exec);
@@ -172,6 +176,7 @@ void pv_render_set_fatal(struct pv_render_context *context, const char *why)
     pthread_mutex_lock(&context->lock);
     pv_rings_raise_fatal(context);
     pthread_mutex_unlock(&context->lock);
+    pv_compiles_wake(&context->compiles);
     pv_timelines_retire(context);
     if (context->params.turned_fatal != NULL) {
         context->params.turned_fatal(context->params.user);
@@ -222,6 +227,10 @@ void pv_render_get_stats(struct pv_render_context *context, struct pv_render_sta
         .device_memory_bytes =
             atomic_load_explicit(&context->device_memory_bytes, memory_order_relaxed),
         .fences_retired = atomic_load_explicit(&context->fences_retired, memory_order_relaxed),
+        .compiles_pending =
+            atomic_load_explicit(&context->compiles.pending_count, memory_order_relaxed),
+        .compiles_finished =
+            atomic_load_explicit(&context->compiles.finished_count, memory_order_relaxed),
     };
     pthread_mutex_lock(&context->lock);
     stats->commands = atomic_load_explicit(&context->commands, memory_order_relaxed);

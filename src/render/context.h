@@ -9,6 +9,7 @@
 #include "host/memory_plan.h"
 #include "object/epoch.h"
 #include "object/object.h"
+#include "render/compiles.h"
 #include "ring/monitor.h"
 #include "ring/ring.h"
 
@@ -112,6 +113,7 @@ struct pv_render_stats {
     uint64_t commands, replies, faults, bytes;
     uint64_t objects_alive, objects_created;
     uint64_t device_memory_bytes, rings, fences_retired;
+    uint64_t compiles_pending, compiles_finished; /* of pipelines, on threads of their own */
 };
 /* `counts`: PV_COMMAND_COUNT numbers, or NULL. Any thread; figures may be a batch old. */
 void pv_render_get_stats(struct pv_render_context *context, struct pv_render_stats *stats,
@@ -152,7 +154,8 @@ struct pv_render_context {
     bool has_locks;
     _Atomic uint64_t commands, replies, bytes; /* of streams that have ended */
     _Atomic uint64_t faults;
-    uint64_t *ended_counts;   /* PV_COMMAND_COUNT, of streams that have ended; guarded by lock */
+    uint64_t *ended_counts; /* PV_COMMAND_COUNT, of streams that have ended; guarded by lock */
+    struct pv_compiles compiles;
     struct pv_budget scratch; /* what all streams hold to decode: arena_bytes and stream_bytes */
     _Atomic uint64_t device_memory_bytes;
     _Atomic uint64_t shm_bytes;

@@ -356,6 +356,7 @@ void pv_device_destroy(struct pv_render_context *context, struct pv_device *devi
                              PV_TAG(PV_OBJECT_QUEUE, device->object.owner));
         }
     }
+    pv_compiles_drain(context);
     wait_idle(device);
     for (uint32_t i = 0; i < device->queue_count; i++) {
         pv_queue_unbind_timeline(&device->queues[i]);

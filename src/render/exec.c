@@ -5,7 +5,6 @@
 #include <string.h>
 
 enum {
-    COMMAND_HEADER_SIZE = 8,
     PUBLISH_STEP = 2048, /* a guest that waits for room in the ring gets some by then */
     GENERATE_REPLY = 1,  /* VK_COMMAND_GENERATE_REPLY_BIT_EXT */
 };
@@ -22,6 +21,7 @@ enum pv_result pv_exec_init(struct pv_exec *x, struct pv_render_context *context
     x->nested_arena.budget = &context->scratch;
     x->in.arena = &x->arena;
     pv_decode_use_objects(&x->in, &context->objects);
+    x->in.await = pv_compiles_await;
     x->counts = calloc(PV_COMMAND_COUNT, sizeof(*x->counts));
     x->reader = pv_epoch_join(&context->epoch);
     if (x->counts == NULL || x->reader == NULL) {
@@ -149,7 +149,7 @@ static PV_ALWAYS_INLINE void execute(struct pv_exec *x, const struct pv_command 
 {
     count(&x->counts[command - pv_commands], 1);
     x->in.cursor = start + command->size;
-    command->exec(x, start + COMMAND_HEADER_SIZE);
+    command->exec(x, start + PV_COMMAND_HEADER_SIZE);
 }
 
 /* A command with flags, or special, or cut short. */
@@ -179,7 +179,7 @@ static PV_NOINLINE void execute_special(struct pv_exec *x, const uint8_t *start)
 static PV_ALWAYS_INLINE void execute_one(struct pv_exec *x, const uint8_t *start)
 {
     size_t left = (size_t)(x->in.end - start);
-    if (PV_UNLIKELY(left < COMMAND_HEADER_SIZE)) {
+    if (PV_UNLIKELY(left < PV_COMMAND_HEADER_SIZE)) {
         x->command = 0;
         pv_exec_fault(x, "the command is cut short");
         return;

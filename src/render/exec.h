@@ -124,6 +124,16 @@ PV_NODISCARD uint64_t pv_exec_remove(struct pv_exec *x, uint64_t id, uint32_t ty
 void pv_exec_settle_own(struct pv_exec *x, uint64_t id, uint32_t type, uint64_t host);
 PV_NODISCARD uint64_t pv_exec_remove_own(struct pv_exec *x, uint64_t id, uint32_t type);
 
+/* For a destroy command of what a pipeline's creation may name: true when the driver's destroy will
+ * come later, since compile threads may still use the object. */
+PV_NODISCARD static PV_ALWAYS_INLINE bool
+pv_exec_destroy_later(struct pv_exec *x, struct pv_device *device, uint32_t type, uint64_t host)
+{
+    return PV_UNLIKELY(atomic_load_explicit(&x->context->compiles.pending_count,
+                                            memory_order_acquire) != 0) &&
+           pv_compiles_destroy_later(x, device, type, host);
+}
+
 /* What the guest sees of a device is not always what the driver says (policy: filters). Called
  * after the driver, for each such struct in an answer. */
 void pv_filter_VkPhysicalDeviceFeatures(struct pv_exec *x, VkPhysicalDevice device,
@@ -138,6 +148,8 @@ void pv_filter_VkQueueFamilyProperties(struct pv_exec *x, VkPhysicalDevice devic
 /* A driver's VkResult on its way to the guest: VK_ERROR_DEVICE_LOST of a command without a reply
  * is the end of the context, since there is no other way to tell. */
 void pv_exec_check_lost(struct pv_exec *x, VkResult result);
+
+enum { PV_COMMAND_HEADER_SIZE = 8 /* on the wire: number and flags */ };
 
 /* One row per command number; generated. Four words, so that a row is found by a shift. */
 enum pv_command_flags {

@@ -359,6 +359,7 @@ static void unlist(struct pv_render_context *context, struct pv_render_ring *rin
 static void end_ring(struct pv_render_context *context, struct pv_render_ring *ring)
 {
     atomic_store_explicit(&ring->exec.stopping, true, memory_order_release);
+    pv_compiles_wake(&context->compiles);
     pv_ring_stop(ring->ring);
     unlist(context, ring);
     if (ring->is_monitored) {

@@ -26,6 +26,9 @@ struct pv_decoder {
     /* Those of `objects`, at hand for each look-up; none without a table. */
     uint32_t directory_count;
     struct pv_object_directory *_Atomic *directories;
+    /* An id is reserved, not alive: waits for whoever makes the object, if a second look may find
+     * it. NULL: nobody does. */
+    bool (*await)(struct pv_decoder *in, uint64_t id, uint32_t type);
 };
 
 /* From now on handles are looked up in `objects`. */

@@ -234,7 +234,7 @@ static void a_handle_must_be_alive_of_its_type_and_of_the_device(void **state)
         {DEVICE, UNKNOWN, "an unknown object id"},
         {DEVICE, RESERVED, "an unknown object id"},
         {DEVICE, UINT64_MAX, "an unknown object id"},
-        {DEVICE, GONE, "the id of a destroyed object"},
+        {DEVICE, GONE, "the id of a destroyed object, or of one that could not be made"},
         {DEVICE, SEMAPHORE, "the id of an object of another type"},
         {DEVICE, DEVICE, "the id of an object of another type"},
         {DEVICE, OTHER_FENCE, "the id of another device's object"},
@@ -242,7 +242,7 @@ static void a_handle_must_be_alive_of_its_type_and_of_the_device(void **state)
         {DEVICE, 0, "a handle that Vulkan requires is null"},
         {0, FENCE, "a handle that Vulkan requires is null"},
         {UNKNOWN, FENCE, "an unknown object id"},
-        {GONE, FENCE, "the id of a destroyed object"},
+        {GONE, FENCE, "the id of a destroyed object, or of one that could not be made"},
         {FENCE, FENCE, "the id of an object of another type"},
         {UINT64_C(1) << 40, FENCE, "an unknown object id"},
     };
@@ -273,7 +273,8 @@ static void every_handle_of_an_array_is_checked(void **state)
     bytes_expect_ok(&pv_args_vkResetFences, &a);
     assert_int_equal(address(a.pFences[1]), host(FENCE));
     write_wait(FENCE, GONE);
-    bytes_expect_fault(&pv_args_vkResetFences, "the id of a destroyed object");
+    bytes_expect_fault(&pv_args_vkResetFences,
+                       "the id of a destroyed object, or of one that could not be made");
     write_wait(FENCE, 0);
     bytes_expect_fault(&pv_args_vkResetFences, "a handle that Vulkan requires is null");
 }

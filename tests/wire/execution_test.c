@@ -9,9 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Random arguments of every command through a whole context: what reaches the driver must be what
- * the guest has sent, with the host's handles in the place of ids, and what the driver answers must
- * reach the guest. */
+/* Random arguments of every command through a whole context: the driver must get what the guest has
+ * sent, with host handles in the place of ids, and the guest what the driver answers. */
 
 enum {
     SEEDS = 25,
@@ -49,8 +48,7 @@ static const struct {
 /* The others, which have tests of their own: tests/guest/ and the unit tests of render/. So have
  * the private commands (…MESA), whose names no driver knows. */
 static const struct {
-    const char *name;
-    const char *why;
+    const char *name, *why;
 } different[] = {
     {"vkCreateInstance", "layers and extensions are ours"},
     {"vkDestroyInstance", "destroys all that is left"},
@@ -66,14 +64,14 @@ static const struct {
     {"vkGetDeviceQueue2", "queues are fetched when the device is made"},
     {"vkAllocateMemory", "allocates in the way that the memory plan says"},
     {"vkFreeMemory", "lets go of our pages too"},
+    {"vkCreatePipelineCache", "lets the driver synchronise it"},
     {"vkFreeCommandBuffers", "takes null handles out"},
     {"vkFreeDescriptorSets", "its result is always VK_SUCCESS"},
     {"vkWaitForFences", "waits in slices, fence by fence"},
     {"vkWaitSemaphores", "waits in slices, semaphore by semaphore"},
     {"vkGetQueryPoolResults", "refuses layouts that random numbers make"},
     {"vkGetRayTracingShaderGroupHandlesKHR", "makes room for as many as are asked for"},
-    {"vkGetRayTracingCaptureReplayShaderGroupHandlesKHR",
-     "makes room for as many as are asked for"},
+    {"vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", "makes room for as many as asked for"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
