@@ -88,7 +88,10 @@ def start_pearvisor(program, scratch, driver, client_driver, name="PearVisor", o
                     cores=None):
     label = re.sub(r"\W+", "-", name)
     socket = os.path.join(scratch, label + ".sock")
-    command = [program, "serve", "--socket", socket, "--log", "warn", *options]
+    # One client at a time: else the server gets the next one's worker ready while this one is
+    # measured, which takes half a second of a core.
+    command = [program, "serve", "--socket", socket, "--log", "warn", "--max-clients", "1",
+               *options]
     if driver:
         command += ["--driver", driver]
     server = Server(name, command, socket, os.path.join(scratch, label + ".log"), cores)

@@ -1,5 +1,4 @@
 #include "base/clock.h"
-#include "base/thread.h"
 #include "render/private.h"
 
 /* Status queries: has the fence signalled, how far is the semaphore, are the results there?
@@ -45,7 +44,7 @@ bool pv_hold_begin(struct pv_exec *x, struct pv_hold *hold, uint64_t object, uin
 bool pv_hold_goes_on(struct pv_exec *x, const struct pv_hold *hold)
 {
     /* The driver's threads may need this very core to get on. */
-    pv_thread_yield();
+    pv_ring_let_others_run(x->ring);
     return is_undisturbed(x) && pv_clock_now_ns() < hold->until_ns;
 }
 

@@ -127,9 +127,13 @@ const _Atomic uint32_t *pv_ring_awaiters(const struct pv_ring *ring);
 
 /* From the consumer, in the last command of a batch of `size` bytes: whether nobody would miss this
  * thread for a moment. No: new bytes or a notify have come, somebody waits for this ring's
- * progress, or all cores but one run rings. Always no in polling mode, and where rings never spin.
+ * progress, all cores but one run rings, or others need this core. Always no in polling mode, and
+ * where rings never spin.
  */
 bool pv_ring_is_undisturbed(const struct pv_ring *ring, uint32_t size);
+/* From the consumer: lets others have this core for a moment. Where they do not give it back soon,
+ * the ring remembers, and is not undisturbed any more. */
+void pv_ring_let_others_run(struct pv_ring *ring);
 
 /* The guest rang: wake up, and do not go idle for another idle timeout. Any thread. */
 void pv_ring_notify(struct pv_ring *ring);

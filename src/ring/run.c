@@ -75,7 +75,8 @@ bool pv_ring_is_undisturbed(const struct pv_ring *ring, uint32_t size)
 {
     return ring->head + size == ring->tail && pv_guest_load_u32(ring->tail_word) == ring->tail &&
            atomic_load_explicit(&awake_count, memory_order_relaxed) < ring->core_count &&
-           !is_called(ring) && !pv_ring_is_awaited(ring) && !ring->params.never_spins;
+           !is_called(ring) && !pv_ring_is_awaited(ring) && !ring->params.never_spins &&
+           !ring->wait.is_starved;
 }
 
 bool pv_ring_enter_idle(struct pv_ring *ring)
@@ -139,19 +140,35 @@ static void sleep_briefly(struct pv_ring *ring, uint64_t until_ns)
 }
 
 /* True when there is work before the looks are over. */
-static bool look_often(const struct pv_ring *ring, bool yields)
+static bool look_often(const struct pv_ring *ring)
 {
     for (unsigned i = 0; i < LOOKS_PER_CLOCK; i++) {
         if (has_work(ring)) {
             return true;
         }
-        if (yields) {
-            pv_thread_yield();
-        } else {
-            pv_cpu_pause();
-        }
+        pv_cpu_pause();
     }
     return has_work(ring);
+}
+
+static void look_and_yield(struct pv_ring *ring)
+{
+    uint64_t since_ns = pv_clock_now_ns();
+    for (unsigned i = 0; i < LOOKS_PER_CLOCK && !has_work(ring); i++) {
+        pv_thread_yield();
+        uint64_t now_ns = pv_clock_now_ns();
+        if (pv_ring_wait_yielded(&ring->wait, since_ns, now_ns)) {
+            break;
+        }
+        since_ns = now_ns;
+    }
+}
+
+void pv_ring_let_others_run(struct pv_ring *ring)
+{
+    uint64_t since_ns = pv_clock_now_ns();
+    pv_thread_yield();
+    (void)pv_ring_wait_yielded(&ring->wait, since_ns, pv_clock_now_ns());
 }
 
 static void take_notify(struct pv_ring *ring)
@@ -168,7 +185,7 @@ static void take_notify(struct pv_ring *ring)
 static void wait_for_guest(struct pv_ring *ring)
 {
     bool is_alone = ring->core_count == 1;
-    if (!is_alone && !ring->params.never_spins && look_often(ring, false)) {
+    if (!is_alone && !ring->params.never_spins && look_often(ring)) {
         pv_ring_wait_end_at_once(&ring->wait);
         return;
     }
@@ -180,10 +197,10 @@ static void wait_for_guest(struct pv_ring *ring)
         take_notify(ring);
         switch (pv_ring_wait_next(&ring->wait, now_ns, is_spinner)) {
         case PV_RING_WAIT_SPIN:
-            look_often(ring, false);
+            look_often(ring);
             break;
         case PV_RING_WAIT_YIELD:
-            look_often(ring, true);
+            look_and_yield(ring);
             break;
         case PV_RING_WAIT_SLEEP:
             give_spin(&is_spinner);

@@ -13,6 +13,11 @@ enum {
     SLEEP_FIRST_NS = 10 * 1000,
     SLEEP_MAX_NS = 80 * 1000,
     CROWDED_NS = 50 * 1000,
+    /* A yield that lasts longer has cost a slice of the scheduler's, and the next will, too; a
+     * thread that wakes from a sleep is let in at once. */
+    STARVED_NS = 150 * 1000,
+    STARVE_MIN = 16, /* waits that sleep at once then, doubled each time */
+    STARVE_MAX = 256,
     BEATS_MIN = 4, /* before the next is believed in */
     BEATS_MAX = 8, /* counted, so that a rhythm that has ended is soon forgotten */
     BEAT_MAX_NS = 200 * 1000 * 1000, /* whoever comes so seldom can as well ring */
@@ -27,6 +32,7 @@ void pv_ring_wait_init(struct pv_ring_wait *wait, uint64_t idle_delay_ns)
         .idle_delay_ns = idle_delay_ns,
         .window_ns = WINDOW_FIRST_NS,
         .late_ns = LATE_FIRST_NS,
+        .starve_length = STARVE_MIN,
     };
 }
 
@@ -141,6 +147,8 @@ void pv_ring_wait_begin(struct pv_ring_wait *wait, uint64_t now_ns)
     wait->idle_at_ns = now_ns + wait->idle_delay_ns;
     wait->sleep_ns = 0;
     wait->is_crowded = false;
+    wait->is_starved = wait->starved_waits > 0;
+    wait->starved_waits -= wait->is_starved ? 1 : 0;
     wait->wake_at_ns = 0;
     expect_beat(wait, now_ns);
 }
@@ -172,6 +180,7 @@ enum pv_ring_wait_action pv_ring_wait_next(struct pv_ring_wait *wait, uint64_t n
         wait->is_crowded = true;
     }
     wait->looked_at_ns = now_ns;
+    may_spin = may_spin && !wait->is_starved;
     if (now_ns >= wait->idle_at_ns) {
         return next_when_idle(wait, now_ns, may_spin);
     }
@@ -183,6 +192,20 @@ enum pv_ring_wait_action pv_ring_wait_next(struct pv_ring_wait *wait, uint64_t n
         wait->sleep_ns = SLEEP_MAX_NS;
     }
     return PV_RING_WAIT_SLEEP;
+}
+
+bool pv_ring_wait_yielded(struct pv_ring_wait *wait, uint64_t since_ns, uint64_t now_ns)
+{
+    if (now_ns - since_ns <= STARVED_NS) {
+        return false;
+    }
+    if (!wait->is_starved) {
+        wait->is_starved = true;
+        wait->starved_waits = wait->starve_length;
+        wait->starve_length =
+            wait->starve_length < STARVE_MAX ? wait->starve_length * 2 : STARVE_MAX;
+    }
+    return true;
 }
 
 void pv_ring_wait_notified(struct pv_ring_wait *wait, uint64_t now_ns)
@@ -202,6 +225,9 @@ void pv_ring_wait_woken(struct pv_ring_wait *wait, uint64_t now_ns)
 void pv_ring_wait_end(struct pv_ring_wait *wait, uint64_t now_ns)
 {
     uint64_t gap = now_ns - wait->empty_since_ns;
+    if (!wait->is_starved) {
+        wait->starve_length = STARVE_MIN;
+    }
     if (gap > wait->idle_delay_ns) {
         learn_beat(wait, gap);
     }

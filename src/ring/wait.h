@@ -29,8 +29,11 @@ struct pv_ring_wait {
     uint64_t sleep_ns;     /* how long the next sleep is */
     uint32_t gaps[PV_RING_WAIT_BUCKETS + 1];
     uint32_t gap_count;
-    uint32_t unsettled; /* gaps since the window was last worked out */
-    bool is_crowded;    /* somebody else wants this core: yield instead of pausing */
+    uint32_t unsettled;     /* gaps since the window was last worked out */
+    bool is_crowded;        /* somebody else wants this core: yield instead of pausing */
+    bool is_starved;        /* and does not give it back soon: sleep, which gets it back */
+    uint32_t starved_waits; /* that are to be starved from now on without trying */
+    uint32_t starve_length; /* how many it will be the next time */
 
     /* The rhythm: gaps beyond the idle delay, averaged. */
     uint64_t beat_ns;
@@ -44,7 +47,7 @@ struct pv_ring_wait {
 
 enum pv_ring_wait_action {
     PV_RING_WAIT_SPIN,  /* look at the tail some dozen times, with pauses */
-    PV_RING_WAIT_YIELD, /* the same, but let others run */
+    PV_RING_WAIT_YIELD, /* the same, but let others run; then pv_ring_wait_yielded() */
     PV_RING_WAIT_SLEEP, /* for sleep_ns, or until notified */
     PV_RING_WAIT_IDLE,  /* set IDLE, sleep until notified or until wake_at_ns */
 };
@@ -60,6 +63,8 @@ PV_NODISCARD enum pv_ring_wait_action pv_ring_wait_next(struct pv_ring_wait *wai
 void pv_ring_wait_notified(struct pv_ring_wait *wait, uint64_t now_ns);
 /* Awake again after PV_RING_WAIT_IDLE with a wake_at_ns. */
 void pv_ring_wait_woken(struct pv_ring_wait *wait, uint64_t now_ns);
+/* A yield of this thread took until `now_ns`: true when that was too long to yield any more. */
+bool pv_ring_wait_yielded(struct pv_ring_wait *wait, uint64_t since_ns, uint64_t now_ns);
 /* There is work again. */
 void pv_ring_wait_end(struct pv_ring_wait *wait, uint64_t now_ns);
 /* There was work again before anybody looked at a clock. */

@@ -210,6 +210,50 @@ static void ring_wait_yields_when_its_core_was_taken_away(void **state)
     assert_int_equal(pv_ring_wait_next(&wait, 101 * US, true), PV_RING_WAIT_YIELD);
 }
 
+static bool would_spin(struct pv_ring_wait *wait, uint64_t now_ns)
+{
+    pv_ring_wait_begin(wait, now_ns);
+    enum pv_ring_wait_action action = pv_ring_wait_next(wait, now_ns, true);
+    pv_ring_wait_end(wait, now_ns);
+    return action == PV_RING_WAIT_SPIN;
+}
+
+/* How many waits sleep at once after a yield that has cost a slice. */
+static uint32_t starve(struct pv_ring_wait *wait)
+{
+    pv_ring_wait_begin(wait, 0);
+    assert_false(pv_ring_wait_yielded(wait, 0, 100 * US));
+    assert_true(pv_ring_wait_yielded(wait, 0, 3 * PV_NS_PER_MS));
+    assert_int_equal(pv_ring_wait_next(wait, US, true), PV_RING_WAIT_SLEEP);
+    pv_ring_wait_end(wait, US);
+    uint32_t waits = 0;
+    while (!would_spin(wait, 0)) {
+        waits++;
+    }
+    return waits;
+}
+
+static void ring_wait_sleeps_where_yields_cost_too_much(void **state)
+{
+    (void)state;
+    struct pv_ring_wait wait;
+    pv_ring_wait_init(&wait, IDLE_DELAY_NS);
+    uint32_t first = starve(&wait);
+    assert_true(first >= 8);
+    assert_int_equal(starve(&wait), first); /* a spin went well meanwhile */
+    /* Where none does, it tries ever less often. */
+    uint32_t before = first;
+    for (int i = 0; i < 10; i++) {
+        pv_ring_wait_begin(&wait, 0);
+        assert_true(pv_ring_wait_yielded(&wait, 0, 3 * PV_NS_PER_MS));
+        uint32_t waits = wait.starved_waits;
+        assert_true(waits >= before && waits <= 1000);
+        before = waits;
+        wait.starved_waits = 0;
+    }
+    assert_true(before >= first * 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +266,7 @@ int main(void)
         cmocka_unit_test(ring_wait_never_spins_without_a_spare_core),
         cmocka_unit_test(ring_wait_goes_idle_one_delay_after_the_last_sign_of_life),
         cmocka_unit_test(ring_wait_yields_when_its_core_was_taken_away),
+        cmocka_unit_test(ring_wait_sleeps_where_yields_cost_too_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
