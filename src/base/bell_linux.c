@@ -85,7 +85,10 @@ void pv_bell_wait_until(struct pv_bell *bell, uint32_t ticket, uint64_t deadline
         .tv_nsec = (long)(left_ns % PV_NS_PER_S),
     };
     if (epoll_pwait2(bell->set, &event, 1, &left, NULL) < 0 && errno == ENOSYS) {
-        pv_clock_sleep_ns(left_ns); /* a kernel before 5.11 */
+        /* A kernel before 5.11: milliseconds, and what is less without hearing anything. */
+        if (epoll_wait(bell->set, &event, 1, (int)(left_ns / PV_NS_PER_MS)) == 0) {
+            pv_clock_sleep_ns(left_ns % PV_NS_PER_MS);
+        }
     }
     pv_bell_cancel(bell);
 }

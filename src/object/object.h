@@ -80,10 +80,10 @@ struct pv_objects {
      * stands for an empty directory. */
     struct pv_object_directory *_Atomic *directories;
     struct pv_object_shared *shared;
-    struct pv_epoch *epoch;      /* borrowed; dead pages are retired through it */
-    uint64_t alive_limit;        /* quota */
-    uint64_t page_limit;         /* quota on the table's own memory, a directory counts as 8 */
-    pthread_mutex_t lock;        /* of deaths: lookups, reserve and publish do not take it */
+    struct pv_epoch *epoch; /* borrowed; dead pages are retired through it */
+    uint64_t alive_limit;   /* quota */
+    uint64_t page_limit;    /* quota on the table's own memory, a directory counts as 8 */
+    pthread_mutex_t lock;   /* of deaths, and of new pages; lookups and publish do not take it */
     struct pv_object_page *dead; /* guarded by lock: out of the table, not yet retired */
     /* The next directory, filled little by little; both guarded by lock. */
     struct pv_object_directory *spare;

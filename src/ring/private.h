@@ -29,10 +29,11 @@ struct pv_ring {
 
     /* Of the thread that runs the ring. */
     PV_CACHE_ALIGNED uint32_t
-        head;         /* where the current batch began; the truth, unlike *head_word */
-    uint32_t tail;    /* where it ends */
-    uint32_t trickle; /* batches in a row that were small and that nobody waited for */
-    bool is_asleep;   /* between the consumer's sleeps and wakes */
+        head;                 /* where the current batch began; the truth, unlike *head_word */
+    uint32_t tail;            /* where it ends */
+    uint32_t trickle;         /* batches in a row that were small and that nobody waited for */
+    uint64_t behind_since_ns; /* the head, in a trickle; 0: not yet */
+    bool is_asleep;           /* between the consumer's sleeps and wakes */
     struct pv_ring_wait wait;
     _Atomic uint64_t bytes; /* the four of pv_ring_get_stats(); others only read */
     _Atomic uint64_t batches;
@@ -68,6 +69,10 @@ static inline void pv_ring_count(_Atomic uint64_t *counter, uint64_t more)
     uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
     atomic_store_explicit(counter, before + more, memory_order_relaxed);
 }
+
+/* Whether its commands come one by one, with nobody waiting for any, and cores are there to wait
+ * for more of them. */
+bool pv_ring_is_trickling(const struct pv_ring *ring);
 
 /* The body of the ring's own thread. */
 void pv_ring_run(void *user);

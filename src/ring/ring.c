@@ -10,6 +10,7 @@
 enum {
     PUBLISH_STEP = 2048,
     TRICKLE_SIZE = 512,
+    TRICKLE_MIN = 8, /* batches that make it one */
 };
 
 #define IDLE_TIMEOUT_MIN_NS PV_NS_PER_MS
@@ -159,14 +160,20 @@ static void copy_batch(struct pv_ring *ring, uint32_t size)
     }
 }
 
-/* A batch of `size` bytes is done. Where the consumer has not published its end, nobody waits for
- * an answer, so the head may stay behind until the ring is empty or a guest could miss the room:
- * its cache line, which the guest reads with each command, then changes hands less often. */
+bool pv_ring_is_trickling(const struct pv_ring *ring)
+{
+    return ring->trickle >= TRICKLE_MIN && ring->core_count > 1 && !ring->params.never_spins;
+}
+
+/* A batch of `size` bytes is done. In a trickle of commands that nobody waits for an answer to, the
+ * head may stay behind a little: its cache line, which the guest reads with each command, then
+ * changes hands less often. */
 static void settle_head(struct pv_ring *ring, uint32_t size)
 {
     uint32_t behind = ring->head - atomic_load_explicit(&ring->published, memory_order_relaxed);
     ring->trickle = behind != 0 && size < TRICKLE_SIZE ? ring->trickle + 1 : 0;
-    if (behind >= PUBLISH_STEP || (behind != 0 && !ring->is_threaded)) {
+    bool may_wait = ring->is_threaded && behind < PUBLISH_STEP && pv_ring_is_trickling(ring);
+    if (behind != 0 && !may_wait) {
         pv_ring_publish(ring, 0);
     }
 }

@@ -114,8 +114,9 @@ uint64_t pv_ring_monitor_period_us(const struct pv_ring *ring);
 
 /* From the consumer: everything up to `size` bytes of the current batch is executed, and its
  * effects and reply bytes are visible. A release store, and a wake-up where somebody waits. What is
- * not published so is published by the ring itself: at the latest when it runs empty or 2 KiB have
- * gathered. A consumer that blocks publishes first, also what is behind from earlier batches. */
+ * not published so is published by the ring itself: at the end of the batch, but in a trickle of
+ * small batches when it runs empty, 2 KiB have gathered or some microseconds have passed. A
+ * consumer that blocks publishes first, also what is behind from earlier batches. */
 void pv_ring_publish(struct pv_ring *ring, uint32_t size);
 /* Whether batches before this one are done and not published yet. Of the thread that runs it. */
 bool pv_ring_is_behind(const struct pv_ring *ring);
@@ -164,7 +165,7 @@ struct pv_ring_stats {
     uint64_t bytes; /* executed */
     uint64_t batches;
     uint64_t sleeps; /* times it went idle */
-    uint64_t wakes;  /* by a notify */
+    uint64_t wakes;  /* out of that, whatever woke it */
 };
 void pv_ring_get_stats(const struct pv_ring *ring, struct pv_ring_stats *stats);
 

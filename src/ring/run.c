@@ -6,8 +6,8 @@
 
 enum {
     LOOKS_PER_CLOCK = 32,
-    TRICKLE_MIN = 8, /* batches that make it a trickle */
     GATHER_NS = 400,
+    BEHIND_MAX_NS = 5 * 1000, /* a thread of the guest's may wait for the head all the same */
 };
 
 /* Threads of this process that spin now, and those that are awake at all, over all rings of all
@@ -208,6 +208,9 @@ static void wait_for_guest(struct pv_ring *ring)
             break;
         case PV_RING_WAIT_IDLE:
             give_spin(&is_spinner);
+            if (ring->params.never_spins) {
+                ring->wait.wake_at_ns = 0; /* it would only look once */
+            }
             sleep_idle(ring, ring->wait.wake_at_ns);
             if (ring->wait.wake_at_ns != 0) {
                 is_spinner = take_spin(ring);
@@ -223,12 +226,18 @@ static void wait_for_guest(struct pv_ring *ring)
 
 /* A guest that sends one small command after another is slowed down by a host that takes each from
  * under its hands: every line of the ring then crosses between the cores for one command. */
-static void let_gather(void)
+static void let_gather(struct pv_ring *ring)
 {
-    uint64_t until_ns = pv_clock_now_ns() + GATHER_NS;
+    uint64_t now_ns = pv_clock_now_ns();
+    if (!pv_ring_is_behind(ring) || ring->behind_since_ns == 0) {
+        ring->behind_since_ns = now_ns;
+    } else if (now_ns - ring->behind_since_ns > BEHIND_MAX_NS) {
+        pv_ring_publish(ring, 0);
+        ring->behind_since_ns = 0;
+    }
     do {
         pv_cpu_pause();
-    } while (pv_clock_now_ns() < until_ns);
+    } while (pv_clock_now_ns() - now_ns < GATHER_NS);
 }
 
 void pv_ring_run(void *user)
@@ -246,8 +255,8 @@ void pv_ring_run(void *user)
         }
         if (progress == PV_RING_EMPTY) {
             wait_for_guest(ring);
-        } else if (ring->trickle >= TRICKLE_MIN && ring->core_count > 1) {
-            let_gather();
+        } else if (pv_ring_is_trickling(ring)) {
+            let_gather(ring);
         }
     }
     pv_ring_fall_asleep(ring); /* it executes nothing any more */
