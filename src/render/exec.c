@@ -123,6 +123,15 @@ static PV_COLD void report_fault(struct pv_exec *x, uint64_t offset)
     pv_render_set_fatal(x->context, x->in.fault);
 }
 
+/* A batch or nested stream may hold hours of work: its end comes with that of the context or ring.
+ */
+static void end_if_stopped(struct pv_exec *x)
+{
+    if (PV_UNLIKELY(pv_exec_must_stop(x))) {
+        pv_exec_fault(x, "the context has ended");
+    }
+}
+
 /* The slow path: what not every command, or not every stream, may do. False: do not execute. */
 static PV_COLD bool admit(struct pv_exec *x, const struct pv_command *command)
 {
@@ -140,8 +149,9 @@ static PV_COLD bool admit(struct pv_exec *x, const struct pv_command *command)
     }
     if ((command->flags & PV_COMMAND_MAY_BLOCK) != 0) {
         pv_exec_publish(x);
+        end_if_stopped(x); /* a batch may hold hours of these */
     }
-    return true;
+    return pv_decode_ok(&x->in);
 }
 
 static PV_ALWAYS_INLINE void execute(struct pv_exec *x, const struct pv_command *command,
@@ -193,15 +203,6 @@ static PV_ALWAYS_INLINE void execute_one(struct pv_exec *x, const uint8_t *start
         return;
     }
     execute(x, &pv_commands[header], start);
-}
-
-/* A batch or nested stream may hold hours of work: its end comes with that of the context or ring.
- */
-static void end_if_stopped(struct pv_exec *x)
-{
-    if (PV_UNLIKELY(pv_exec_must_stop(x))) {
-        pv_exec_fault(x, "the context has ended");
-    }
 }
 
 /* The command has written its reply, but for one that is nothing but its number. */

@@ -33,11 +33,13 @@ static bool is_undisturbed(const struct pv_exec *x)
 bool pv_hold_begin(struct pv_exec *x, struct pv_hold *hold, uint64_t object, uint32_t size)
 {
     const struct pv_question *last = &x->question;
+    if (x->ring == NULL || x->nested || last->command != x->command || last->object != object) {
+        return false;
+    }
     uint64_t between = stream_position(x) - last->position - size;
     uint64_t now_ns = pv_clock_now_ns();
     hold->until_ns = now_ns + HOLD_NS;
-    return x->ring != NULL && !x->nested && last->command == x->command && last->object == object &&
-           between < SET_REPLY_SIZE + COMMAND_SIZE_MIN && now_ns - last->answered_ns <= REPEAT_NS &&
+    return between < SET_REPLY_SIZE + COMMAND_SIZE_MIN && now_ns - last->answered_ns <= REPEAT_NS &&
            is_undisturbed(x);
 }
 
@@ -50,6 +52,10 @@ bool pv_hold_goes_on(struct pv_exec *x, const struct pv_hold *hold)
 
 void pv_hold_end(struct pv_exec *x, uint64_t object)
 {
+    if (x->nested) {
+        x->question = (struct pv_question){0};
+        return;
+    }
     x->question = (struct pv_question){
         .command = x->command,
         .object = object,

@@ -114,7 +114,11 @@ static void what_was_done_before_a_wait_is_visible_during_it(void **state)
     _Atomic bool goes_on = false;
     VkFence fence = GUEST_HANDLE(guest_id(g));
     VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-    assert_true(guest_finish(&g->ring));
+    /* A trickle: one small command after another. */
+    for (int i = 0; i < 32; i++) {
+        destroy_nothing(&g->ring, 1);
+        assert_true(guest_finish(&g->ring));
+    }
     pv_fake_set_hook(hold_back, &goes_on);
     assert_true(GUEST_SEND(&g->ring, vkCreateFence, .device = GUEST_HANDLE(g->device),
                            .pCreateInfo = &info, .pFence = &fence));
@@ -129,6 +133,39 @@ static void what_was_done_before_a_wait_is_visible_during_it(void **state)
     assert_true(
         GUEST_SEND(&g->ring, vkDestroyFence, .device = GUEST_HANDLE(g->device), .fence = fence));
     assert_true(guest_finish(&g->ring));
+    pv_fake_set_hook(NULL, NULL);
+}
+
+static bool take_long(void *user, enum pv_fake_command command, void *args)
+{
+    (void)args;
+    if (command == PV_FAKE_vkQueueSubmit) {
+        atomic_fetch_add((_Atomic uint32_t *)user, 1);
+        pv_clock_sleep_ns(2 * PV_NS_PER_MS);
+    }
+    return false;
+}
+
+static void a_ring_that_is_destroyed_leaves_what_it_has_not_begun(void **state)
+{
+    enum { SUBMITS = 1000 };
+    struct guest *g = guest_of(state);
+    _Atomic uint32_t begun = 0;
+    struct guest_ring ring;
+    guest_ring_create(g, &ring);
+    pv_fake_set_hook(take_long, &begun);
+    struct pv_vkQueueSubmit submit = {.queue = GUEST_HANDLE(g->queue)};
+    struct pv_encoder *out = guest_begin(&ring);
+    for (uint32_t i = 0; i < SUBMITS; i++) {
+        pv_guest_encode_vkQueueSubmit(out, 0, &submit);
+    }
+    assert_true(guest_submit(&ring)); /* one batch */
+    while (atomic_load(&begun) == 0) {
+        pv_clock_sleep_ns(PV_NS_PER_MS);
+    }
+    guest_ring_destroy(&ring);
+    assert_true(atomic_load(&begun) < SUBMITS);
+    assert_false(pv_render_is_fatal(g->context));
     pv_fake_set_hook(NULL, NULL);
 }
 
@@ -306,6 +343,7 @@ int main(void)
         GUEST_TEST(the_context_waits_for_a_rings_seqno),
         GUEST_TEST(ring_and_virtqueue_do_not_wait_for_each_other),
         GUEST_TEST(what_was_done_before_a_wait_is_visible_during_it),
+        GUEST_TEST(a_ring_that_is_destroyed_leaves_what_it_has_not_begun),
         GUEST_TEST(a_context_that_ends_ends_both_waits),
         GUEST_TEST(a_ring_that_waits_can_be_destroyed),
         GUEST_TEST(an_idle_ring_says_so_and_wakes_at_a_notify),

@@ -108,20 +108,20 @@ static void a_query_that_repeats_the_last_one_is_held_until_the_answer_changes(v
     destroy_fence(g, fence);
 }
 
+/* Never signalled. A machine that is busy with other things makes it longer, not shorter. */
 static void a_held_answer_goes_out_in_time(void **state)
 {
     struct guest *g = guest_of(state);
     uint64_t fence = create_fence(g);
+    struct pv_vkGetFenceStatus a = {GUEST_HANDLE(g->device), GUEST_HANDLE(fence), VK_SUCCESS};
     uint64_t best_ns = UINT64_MAX;
-    for (uint32_t i = 0; i < 200; i++) {
-        (void)ask_fence(g, fence);
+    for (uint32_t i = 0; i < TRIES; i++) {
         uint64_t begin_ns = pv_clock_now_ns();
-        (void)ask_fence(g, fence);
+        uint64_t asked = ASK_TWICE(g, vkGetFenceStatus, &a);
         uint64_t took_ns = pv_clock_now_ns() - begin_ns;
-        best_ns = took_ns < best_ns ? took_ns : best_ns;
+        best_ns = asked > 2 && took_ns < best_ns ? took_ns : best_ns;
     }
-    /* Never signalled; a machine that is busy with other things makes it longer, not shorter. */
-    assert_true(best_ns < 5 * PV_NS_PER_MS);
+    assert_true(best_ns < PV_NS_PER_MS || !can_hold());
     destroy_fence(g, fence);
 }
 
