@@ -136,6 +136,9 @@ class Session:
             measurement = plan.shortened(measurement)
         late = time.monotonic() - self.began > self.arguments.minutes * 60
         repetitions = 1 if late else measurement.repetitions
+        if repetitions < measurement.repetitions:
+            self.note(f"{measurement.name}: once, not {measurement.repetitions} times: the time "
+                      "is up")
         given_up = set()
         self.say(f"{measurement.name}: {', '.join(s.name for s in among)}; {repetitions} times")
         for repetition in range(repetitions):

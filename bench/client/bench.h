@@ -55,7 +55,8 @@ bool bench_open(struct bench *bench);
 void bench_close(struct bench *bench);
 
 /* vkGetImageSubresourceLayout of a linear image: the cheapest call that Mesa's Venus driver cannot
- * answer by itself. Its reply says that all that this thread sent before has been executed. */
+ * answer by itself. Its reply says that all that this thread sent before has been executed,
+ * but for pipelines that nothing has needed yet. */
 void bench_sync(struct bench *bench);
 
 /* --- time --- */
