@@ -26,6 +26,9 @@ static const uint64_t leave_timeout_ns = 500 * PV_NS_PER_MS;
 static const uint64_t probe_timeout_ns = 60 * PV_NS_PER_S;
 /* After a spare worker has died while it loaded the driver; doubled each time. */
 static const uint64_t respawn_delay_ns = PV_NS_PER_S;
+/* The next spare worker loads drivers for as long as a core gives it: on few cores it would take
+ * them from the client that has just come, which opens its instance meanwhile. */
+static const uint64_t settle_ns = 100 * PV_NS_PER_MS;
 
 struct pv_workers {
     struct pv_workers_params params;
@@ -38,6 +41,7 @@ struct pv_workers {
     uint32_t next_context_id;
     uint32_t failure_count;    /* of spare workers, in a row */
     uint64_t respawn_after_ns; /* 0: at once */
+    bool is_settling;          /* a client may hurry it: respawn_after_ns tells of no failure */
     uint8_t *buffer;           /* for one message */
     int orphans[ORPHANS_MAX];  /* clients whose worker has died before it has read a byte */
     uint32_t orphan_count;
@@ -95,15 +99,17 @@ static void count_failure(struct pv_workers *workers)
     }
     workers->failure_count++;
     workers->respawn_after_ns = pv_clock_now_ns() + (respawn_delay_ns << shift);
+    workers->is_settling = false;
 }
 
-/* One spare is enough: it is replaced the moment it is used. */
+/* One spare is enough: it is replaced soon after it is used, and at once when it is missed. */
 static void keep_spare(struct pv_workers *workers)
 {
     if (pv_clock_now_ns() < workers->respawn_after_ns) {
         return;
     }
     workers->respawn_after_ns = 0;
+    workers->is_settling = false;
     if (workers->is_probed && find_spare(workers) == NULL &&
         pv_workers_client_count(workers) < workers->params.client_limit &&
         !start_worker(workers, false)) {
@@ -296,6 +302,15 @@ static void unlink_worker(struct pv_workers *workers, struct pv_worker *worker)
     *link = worker->next;
 }
 
+/* A client has come, or is left over: it cannot wait until the one before it has settled. */
+static void hurry_spare(struct pv_workers *workers)
+{
+    if (workers->is_settling) {
+        workers->respawn_after_ns = 0;
+    }
+    keep_spare(workers);
+}
+
 /* The client of a worker that has not read from it can have another one. */
 static bool keep_orphan(struct pv_workers *workers, struct pv_worker *worker)
 {
@@ -374,7 +389,11 @@ void pv_workers_dispatch(struct pv_workers *workers)
         (void)look_after(workers, worker, now_ns);
         worker = next;
     }
-    keep_spare(workers);
+    if (workers->orphan_count != 0) {
+        hurry_spare(workers);
+    } else {
+        keep_spare(workers);
+    }
     while (workers->orphan_count != 0 && find_spare(workers) != NULL) {
         pv_workers_serve(workers, workers->orphans[--workers->orphan_count]);
     }
@@ -384,12 +403,17 @@ bool pv_workers_has_room(const struct pv_workers *workers)
 {
     return workers->is_probed && workers->orphan_count == 0 &&
            pv_workers_client_count(workers) < workers->params.client_limit &&
-           find_spare(workers) != NULL;
+           (workers->is_settling || find_spare(workers) != NULL);
 }
 
 void pv_workers_serve(struct pv_workers *workers, int taken_client)
 {
+    hurry_spare(workers);
     struct pv_worker *worker = find_spare(workers);
+    if (worker == NULL) { /* none could be started; there was room, so no orphan is there yet */
+        workers->orphans[workers->orphan_count++] = taken_client;
+        return;
+    }
     struct pv_client client = {.context_id = ++workers->next_context_id};
     worker->client = taken_client;
     if (pv_message_send(worker->control, PV_MESSAGE_CLIENT, &client, sizeof(client), NULL, 0,
@@ -397,7 +421,10 @@ void pv_workers_serve(struct pv_workers *workers, int taken_client)
         !watch(workers, taken_client, EPOLLRDHUP, worker)) {
         pv_worker_kill(worker);
     }
-    keep_spare(workers);
+    if (workers->respawn_after_ns == 0) {
+        workers->respawn_after_ns = pv_clock_now_ns() + settle_ns;
+        workers->is_settling = true;
+    }
 }
 
 uint32_t pv_workers_client_count(const struct pv_workers *workers)

@@ -335,6 +335,25 @@ class Workers(unittest.TestCase):
                 os.kill(spare, signal.SIGKILL)
                 client.open()
 
+    def test_the_next_spare_leaves_the_cores_to_a_client_that_starts(self):
+        with Server("--log", "debug") as server:
+            server.wait_for_spare()
+            began = time.monotonic()
+            with Client(server.path):
+                until(lambda: len(server.workers()) == 2, "the next spare worker")
+                self.assertGreaterEqual(time.monotonic() - began, 0.1)
+
+    def test_a_second_client_does_not_wait_for_the_first_to_start(self):
+        took = []
+        while not took or min(took) >= 0.1:  # a busy machine may be late now and then
+            self.assertLess(len(took), 10, took)
+            with Server("--log", "debug") as server:
+                server.wait_for_spare()
+                with Client(server.path), Client(server.path):
+                    began = time.monotonic()
+                    until(lambda server=server: len(server.workers()) == 2, "a second worker")
+                    took.append(time.monotonic() - began)
+
     def test_twenty_clients_at_once(self):
         with tempfile.NamedTemporaryFile() as stats, \
                 Server("--log", "debug", "--stats-json", stats.name) as server:
