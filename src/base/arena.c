@@ -10,8 +10,11 @@ static _Alignas(PV_ARENA_ALIGNMENT) uint8_t no_block[PV_ARENA_ALIGNMENT];
 
 void pv_arena_init(struct pv_arena *arena, size_t limit_bytes)
 {
-    *arena = (struct pv_arena){
-        .cursor = no_block, .end = no_block, .start = no_block, .limit_bytes = limit_bytes};
+    *arena = (struct pv_arena){.cursor = no_block,
+                               .end = no_block,
+                               .start = no_block,
+                               .limit_bytes = limit_bytes,
+                               .first_block_size = PV_ARENA_FIRST_BLOCK_SIZE};
 }
 
 bool pv_budget_take(struct pv_budget *budget, uint64_t size)
@@ -49,15 +52,16 @@ void pv_arena_finish(struct pv_arena *arena)
     while (arena->blocks != NULL) {
         free_newest(arena);
     }
-    struct pv_budget *budget = arena->budget;
-    pv_arena_init(arena, arena->limit_bytes);
-    arena->budget = budget;
+    struct pv_arena was = *arena;
+    pv_arena_init(arena, was.limit_bytes);
+    arena->first_block_size = was.first_block_size;
+    arena->budget = was.budget;
 }
 
 /* Each block doubles, so that a command of n bytes costs O(log n) calls of malloc. */
 static size_t next_block_size(const struct pv_arena *arena, size_t wanted, size_t allowed)
 {
-    size_t size = PV_ARENA_FIRST_BLOCK_SIZE;
+    size_t size = arena->first_block_size;
     if (arena->blocks != NULL) {
         size = arena->blocks->size <= SIZE_MAX / 2 ? arena->blocks->size * 2 : arena->blocks->size;
     }
@@ -105,7 +109,7 @@ void *pv_arena_grow(struct pv_arena *arena, size_t size)
         return NULL;
     }
     /* The oldest block is the one that is kept: it is small even if the first request is not. */
-    if (arena->blocks == NULL && wanted > PV_ARENA_FIRST_BLOCK_SIZE && !add_block(arena, 0)) {
+    if (arena->blocks == NULL && wanted > arena->first_block_size && !add_block(arena, 0)) {
         return NULL;
     }
     if (!add_block(arena, (size_t)wanted)) {

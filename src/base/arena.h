@@ -26,6 +26,7 @@ struct pv_arena {
     struct pv_arena_block *blocks; /* newest first; the last one is kept */
     size_t used_bytes;             /* in the blocks before the newest */
     size_t limit_bytes;            /* of all blocks since the last reset */
+    size_t first_block_size;       /* smaller when set after the init, for one of many arenas */
     struct pv_budget *budget;      /* shared with other arenas; NULL, or set after the init */
 };
 

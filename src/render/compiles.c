@@ -10,6 +10,9 @@
  * nice 0 and all of them at 10, while waiting for a pipeline took no longer. */
 enum { COMPILE_NICE = 10 };
 
+/* Of a job's scratch memory: what 4096 pending jobs want must fit their budget. */
+enum { FIRST_BLOCK_BYTES = 4096 };
+
 struct pv_late_destroy {
     struct pv_late_destroy *next;
     uint64_t serial; /* of the last job that may use the object */
@@ -65,6 +68,7 @@ static struct pv_compile *make_job(struct pv_exec *x, const uint8_t *p, size_t a
         return NULL;
     }
     pv_arena_init(&job->arena, PV_COMPILE_BYTES_MAX);
+    job->arena.first_block_size = FIRST_BLOCK_BYTES;
     job->arena.budget = &compiles->budget;
     job->in.arena = &job->arena;
     pv_decode_use_objects(&job->in, &x->context->objects);
@@ -79,17 +83,48 @@ static struct pv_compile *make_job(struct pv_exec *x, const uint8_t *p, size_t a
     return job;
 }
 
-/* The lock is not held. */
-static void settle(struct pv_render_context *context, const struct pv_compile *job)
+/* The lock is held, or nobody else knows the job. */
+static void settle(struct pv_render_context *context, struct pv_compile *job)
 {
     uint64_t tag = PV_TAG(PV_OBJECT_PIPELINE, job->owner);
     for (uint32_t i = 0; i < job->count; i++) {
+        if (job->ids[i] == 0) {
+            continue;
+        }
         if (job->hosts[i] != VK_NULL_HANDLE) {
             pv_object_publish(&context->objects, job->ids[i], tag, PV_HANDLE_U64(job->hosts[i]));
+            job->hosts[i] = VK_NULL_HANDLE;
         } else {
             pv_object_abandon(&context->objects, job->ids[i]);
         }
     }
+    job->state = PV_COMPILE_DONE;
+}
+
+/* The lock is not held; the job is settled and in the list still, for which its device waits. */
+static void destroy_unwanted(const struct pv_compile *job)
+{
+    for (uint32_t i = 0; i < job->count; i++) {
+        if (job->hosts[i] != VK_NULL_HANDLE) {
+            (void)pv_device_destroy_host(job->device, PV_OBJECT_PIPELINE,
+                                         PV_HANDLE_U64(job->hosts[i]));
+        }
+    }
+}
+
+/* The lock is held, like for what follows. */
+static void link_newest(struct pv_compiles *compiles, struct pv_compile *job)
+{
+    job->older = compiles->newest;
+    *(job->older != NULL ? &job->older->newer : &compiles->oldest) = job;
+    compiles->newest = job;
+}
+
+static void unlink_job(struct pv_compiles *compiles, struct pv_compile *job)
+{
+    *(job->older != NULL ? &job->older->newer : &compiles->oldest) = job->newer;
+    *(job->newer != NULL ? &job->newer->older : &compiles->newest) = job->older;
+    pthread_cond_broadcast(&compiles->progress);
 }
 
 /* A guest cannot be told, but who reads the log can: once, since guests must not flood it. */
@@ -125,7 +160,7 @@ static bool is_listed(struct pv_render_context *context, const struct pv_device 
 static struct pv_late_destroy *take_ready_destroys(struct pv_compiles *compiles)
 {
     uint64_t oldest = UINT64_MAX;
-    for (const struct pv_compile *job = compiles->jobs; job != NULL; job = job->next) {
+    for (const struct pv_compile *job = compiles->oldest; job != NULL; job = job->newer) {
         if (job->state != PV_COMPILE_DONE) {
             oldest = job->serial;
             break;
@@ -145,18 +180,12 @@ static struct pv_late_destroy *take_ready_destroys(struct pv_compiles *compiles)
     return ready;
 }
 
-/* The lock is held, and released meanwhile. */
+/* The lock is held, and released meanwhile. Who comes while another is at it leaves it to him, and
+ * he looks again. */
 static void run_destroys(struct pv_compiles *compiles)
 {
-    while (compiles->destroys != NULL) {
-        if (compiles->is_destroying) {
-            pthread_cond_wait(&compiles->progress, &compiles->lock);
-            continue;
-        }
-        struct pv_late_destroy *ready = take_ready_destroys(compiles);
-        if (ready == NULL) {
-            return;
-        }
+    struct pv_late_destroy *ready;
+    while (!compiles->is_destroying && (ready = take_ready_destroys(compiles)) != NULL) {
         compiles->is_destroying = true;
         pthread_mutex_unlock(&compiles->lock);
         while (ready != NULL) {
@@ -178,14 +207,15 @@ bool pv_compiles_destroy_later(struct pv_exec *x, struct pv_device *device, uint
     struct pv_compiles *compiles = &x->context->compiles;
     struct pv_late_destroy *late = malloc(sizeof(*late));
     pthread_mutex_lock(&compiles->lock);
-    while (compiles->jobs != NULL && compiles->destroy_count >= PV_COMPILE_DESTROYS_MAX &&
+    while (compiles->oldest != NULL && compiles->destroy_count >= PV_COMPILE_DESTROYS_MAX &&
            !pv_exec_must_stop(x)) {
         pv_exec_publish(x);
         pthread_cond_wait(&compiles->progress, &compiles->lock);
     }
-    /* Jobs are in the list until they have looked for destroys, so that none is forgotten; and a
-     * device leaves its list before it waits for jobs. */
-    bool is_late = compiles->jobs != NULL && is_listed(x->context, device, x->in.owner);
+    /* Who takes a job out of the list looks for destroys, so that none is forgotten; and a device
+     * leaves its list before it waits for jobs. */
+    bool is_late = (compiles->oldest != NULL || compiles->is_destroying) &&
+                   is_listed(x->context, device, x->in.owner);
     if (is_late && late != NULL) {
         *late = (struct pv_late_destroy){
             .serial = compiles->last_serial, .device = device, .type = type, .host = host};
@@ -214,18 +244,15 @@ static void run_job(struct pv_render_context *context, struct pv_compile *job)
             tell_failure(context, job, result);
         }
     }
-    settle(context, job);
     pthread_mutex_lock(&compiles->lock);
-    job->state = PV_COMPILE_DONE;
+    settle(context, job);
     pthread_cond_broadcast(&compiles->progress);
+    pthread_mutex_unlock(&compiles->lock);
+    destroy_unwanted(job);
+    pthread_mutex_lock(&compiles->lock);
     run_destroys(compiles);
-    struct pv_compile **link = &compiles->jobs;
-    while (*link != job) {
-        link = &(*link)->next;
-    }
-    *link = job->next;
+    unlink_job(compiles, job);
     atomic_fetch_add_explicit(&compiles->finished_count, 1, memory_order_relaxed);
-    pthread_cond_broadcast(&compiles->progress);
     pthread_mutex_unlock(&compiles->lock);
     discard(compiles, job);
     pthread_mutex_lock(&compiles->lock);
@@ -234,9 +261,9 @@ static void run_job(struct pv_render_context *context, struct pv_compile *job)
 /* The lock is held. */
 static struct pv_compile *next_queued(const struct pv_compiles *compiles)
 {
-    struct pv_compile *job = compiles->jobs;
+    struct pv_compile *job = compiles->oldest;
     while (job != NULL && job->state != PV_COMPILE_QUEUED) {
-        job = job->next;
+        job = job->newer;
     }
     return job;
 }
@@ -306,11 +333,7 @@ static bool enqueue(struct pv_exec *x, struct pv_compile *job)
     bool is_alive = is_listed(x->context, job->device, job->owner);
     if (is_alive) {
         job->serial = ++compiles->last_serial;
-        struct pv_compile **link = &compiles->jobs;
-        while (*link != NULL) {
-            link = &(*link)->next;
-        }
-        *link = job;
+        link_newest(compiles, job);
         pthread_cond_signal(&compiles->work);
     }
     pthread_mutex_unlock(&compiles->lock);
@@ -334,7 +357,7 @@ bool pv_compile_submit(struct pv_exec *x, struct pv_compile *taken_job, pv_compi
         memset(job->hosts, 0, hosts_size);
     }
     job->call = call;
-    job->count = count;
+    job->count = job->wanted = count;
     job->ids = own_ids;
     if (!pv_exec_reserve_array(x, count, ids)) {
         discard(&x->context->compiles, job);
@@ -367,17 +390,50 @@ VkResult pv_handle_vkCreatePipelineCache(struct pv_exec *x, struct pv_vkCreatePi
 /* --- waiting -----------------------------------------------------------------------------------
  */
 
-/* The lock is held. The job that is to make `id` and has not. */
-static struct pv_compile *find_maker(const struct pv_compiles *compiles, uint64_t id)
+/* The lock is held. Where the job that is to make `id`, and has not, says so; NULL: there is none.
+ * Who waits or destroys so early mostly means a job that is young. */
+static uint64_t *find_maker(const struct pv_compiles *compiles, uint64_t id,
+                            struct pv_compile **maker)
 {
-    for (struct pv_compile *job = compiles->jobs; job != NULL; job = job->next) {
+    for (struct pv_compile *job = compiles->newest; job != NULL; job = job->older) {
         for (uint32_t i = 0; job->state != PV_COMPILE_DONE && i < job->count; i++) {
             if (job->ids[i] == id) {
-                return job;
+                *maker = job;
+                return &job->ids[i];
             }
         }
     }
     return NULL;
+}
+
+bool pv_compiles_cancel(struct pv_exec *x, uint64_t id)
+{
+    struct pv_compiles *compiles = &x->context->compiles;
+    struct pv_slot *slot = pv_object_slot(&x->context->objects, id);
+    if (id == 0 || atomic_load_explicit(&slot->tag, memory_order_acquire) != PV_TAG_RESERVED) {
+        return false;
+    }
+    struct pv_compile *job = NULL;
+    pthread_mutex_lock(&compiles->lock);
+    uint64_t *place = find_maker(compiles, id, &job);
+    if (place == NULL || job->owner != x->in.owner) {
+        pthread_mutex_unlock(&compiles->lock);
+        return false;
+    }
+    *place = 0;
+    job->wanted--;
+    pv_object_abandon(&x->context->objects, id);
+    pthread_cond_broadcast(&compiles->progress);
+    bool is_gone = job->wanted == 0 && job->state == PV_COMPILE_QUEUED;
+    if (is_gone) {
+        unlink_job(compiles, job);
+        run_destroys(compiles);
+    }
+    pthread_mutex_unlock(&compiles->lock);
+    if (is_gone) {
+        discard(compiles, job);
+    }
+    return true;
 }
 
 /* The lock is held. A job that nobody has begun is done here: a wait behind other jobs, or for a
@@ -404,7 +460,7 @@ bool pv_compiles_await(struct pv_decoder *in, uint64_t id, uint32_t type)
     pv_exec_publish(x);
     struct pv_compile *job;
     pthread_mutex_lock(&compiles->lock);
-    while ((job = find_maker(compiles, id)) != NULL && !pv_exec_must_stop(x)) {
+    while (find_maker(compiles, id, &job) != NULL && !pv_exec_must_stop(x)) {
         help(x->context, job);
     }
     pthread_mutex_unlock(&compiles->lock);
@@ -417,7 +473,7 @@ static void wait_for_all(struct pv_render_context *context, const struct pv_exec
     struct pv_compiles *compiles = &context->compiles;
     pthread_mutex_lock(&compiles->lock);
     uint64_t serial = compiles->last_serial;
-    while ((compiles->jobs != NULL && compiles->jobs->serial <= serial) ||
+    while ((compiles->oldest != NULL && compiles->oldest->serial <= serial) ||
            compiles->is_destroying) {
         if (x != NULL && pv_exec_must_stop(x)) {
             break;
@@ -482,7 +538,7 @@ void pv_compiles_finish(struct pv_compiles *compiles)
     if (!compiles->is_ready) {
         return;
     }
-    PV_ASSERT(compiles->jobs == NULL && compiles->destroys == NULL);
+    PV_ASSERT(compiles->oldest == NULL && compiles->destroys == NULL);
     pthread_mutex_lock(&compiles->lock);
     compiles->stopping = true;
     pthread_cond_broadcast(&compiles->work);

@@ -21,6 +21,10 @@
  * to. Its ids stay reserved until the driver is done. Who needs one of them earlier waits for the
  * job, or does it himself where no thread has begun. A job waits for nothing but the driver.
  *
+ * Who destroys one of them earlier does not wait: the id is dead at once, and the job loses it. A
+ * job without ids that no thread has begun is gone; one that runs gives the driver back what nobody
+ * wants. What becomes of an id is decided under the lock.
+ *
  * What a job's arguments name must outlive it: while jobs are pending, such an object leaves the
  * table at once, but the driver's destroy of it is late: it comes when all jobs before it are done.
  *
@@ -34,9 +38,9 @@ struct pv_late_destroy;
 
 enum {
     PV_COMPILE_THREADS_MAX = 4,
-    PV_COMPILE_JOBS_MAX = 256,               /* pending; beyond, the ring compiles itself */
+    PV_COMPILE_JOBS_MAX = 4096,              /* pending; beyond, the ring compiles itself */
     PV_COMPILE_BYTES_MAX = 64 * 1024 * 1024, /* that all pending jobs hold; likewise */
-    PV_COMPILE_DESTROYS_MAX = 4096,          /* late ones; beyond, the ring waits */
+    PV_COMPILE_DESTROYS_MAX = 16384,         /* late ones; beyond, the ring waits */
 };
 
 /* The driver's part of a command; generated. */
@@ -44,7 +48,7 @@ typedef VkResult (*pv_compile_call)(const struct pv_device *device, const void *
                                     VkPipeline *hosts);
 
 struct pv_compile {
-    struct pv_compile *next; /* guarded by lock, like state */
+    struct pv_compile *older, *newer; /* guarded by lock, like state, wanted and ids' values */
     enum { PV_COMPILE_QUEUED, PV_COMPILE_RUNNING, PV_COMPILE_DONE } state;
     uint64_t serial;
     uint32_t command;
@@ -57,7 +61,8 @@ struct pv_compile {
     void *args; /* for the command's struct pv_vk…; the caller decodes into it */
     pv_compile_call call;
     uint32_t count;
-    const uint64_t *ids;
+    uint32_t wanted; /* ids that are not 0 */
+    uint64_t *ids;   /* 0: destroyed meanwhile */
     VkPipeline *hosts;
 };
 
@@ -70,10 +75,10 @@ struct pv_compiles {
     pthread_cond_t progress; /* a job is done or gone, or a wait must end */
     bool is_ready;
     bool stopping;
-    bool is_destroying; /* a thread calls late destroys: one at a time keeps their order */
+    bool is_destroying; /* a thread calls late destroys, until none is ready: so in their order */
     bool has_told_failure;
     uint64_t last_serial;
-    struct pv_compile *jobs; /* oldest first */
+    struct pv_compile *oldest, *newest;
     struct pv_late_destroy *destroys;
     struct pv_late_destroy **destroys_tail;
     uint32_t destroy_count;
@@ -96,9 +101,9 @@ struct pv_compile *pv_compile_begin(struct pv_exec *x, struct pv_device *device,
 PV_NODISCARD bool pv_compile_submit(struct pv_exec *x, struct pv_compile *taken_job,
                                     pv_compile_call call, uint32_t count, const uint64_t *ids);
 
-/* The decoder's hook, and for a pipeline's destroy: waits for the job that makes `id`, if there is
- * one. False where no job ever does. The caller may hold pointers to our own structs: it stays
- * awake as a reader, as in any call of the driver's. */
+/* The decoder's hook: waits for the job that makes `id`, if there is one. False where no job ever
+ * does. The caller may hold pointers to our own structs: it stays awake as a reader, as in any call
+ * of the driver's. */
 bool pv_compiles_await(struct pv_decoder *in, uint64_t id, uint32_t type);
 
 /* Waits for all jobs that are pending now; false and a fault when the context or ring ends first.
@@ -110,6 +115,8 @@ void pv_compiles_drain(struct pv_render_context *context);
 /* Lets waits notice that they must end. */
 void pv_compiles_wake(struct pv_compiles *compiles);
 
+/* Slow path of pv_exec_cancel(). */
+PV_NODISCARD PV_COLD bool pv_compiles_cancel(struct pv_exec *x, uint64_t id);
 /* Slow path of pv_exec_destroy_later(). */
 PV_NODISCARD PV_COLD bool pv_compiles_destroy_later(struct pv_exec *x, struct pv_device *device,
                                                     uint32_t type, uint64_t host);

@@ -134,6 +134,15 @@ pv_exec_destroy_later(struct pv_exec *x, struct pv_device *device, uint32_t type
            pv_compiles_destroy_later(x, device, type, host);
 }
 
+/* For a destroy command of what compile threads make: true when `id` is still to be made. Nobody
+ * waits for that any more, the id is dead, and the driver's destroy is the compile's own affair. */
+PV_NODISCARD static PV_ALWAYS_INLINE bool pv_exec_cancel(struct pv_exec *x, uint64_t id)
+{
+    return PV_UNLIKELY(atomic_load_explicit(&x->context->compiles.pending_count,
+                                            memory_order_acquire) != 0) &&
+           pv_compiles_cancel(x, id);
+}
+
 /* What the guest sees of a device is not always what the driver says (policy: filters). Called
  * after the driver, for each such struct in an answer. */
 void pv_filter_VkPhysicalDeviceFeatures(struct pv_exec *x, VkPhysicalDevice device,

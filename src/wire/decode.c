@@ -25,14 +25,11 @@ uint64_t pv_decode_handle_miss(struct pv_decoder *in, uint64_t id, uint32_t type
         }
         return 0;
     }
+    bool may_have_come = in->await != NULL && in->await(in, id, type);
     struct pv_slot *slot = pv_object_slot(in->objects, id);
     uint64_t tag = atomic_load_explicit(&slot->tag, memory_order_acquire);
-    if (tag == PV_TAG_RESERVED && in->await != NULL && in->await(in, id, type)) {
-        slot = pv_object_slot(in->objects, id);
-        tag = atomic_load_explicit(&slot->tag, memory_order_acquire);
-        if (tag == PV_TAG(type, in->owner)) {
-            return atomic_load_explicit(&slot->host, memory_order_relaxed);
-        }
+    if (may_have_come && tag == PV_TAG(type, in->owner)) {
+        return atomic_load_explicit(&slot->host, memory_order_relaxed);
     }
     if (tag == PV_TAG_EMPTY || tag == PV_TAG_RESERVED) {
         pv_decode_fault(in, "an unknown object id");

@@ -26,8 +26,8 @@ struct pv_decoder {
     /* Those of `objects`, at hand for each look-up; none without a table. */
     uint32_t directory_count;
     struct pv_object_directory *_Atomic *directories;
-    /* An id is reserved, not alive: waits for whoever makes the object, if a second look may find
-     * it. NULL: nobody does. */
+    /* An id was not alive at the first look: waits for whoever makes the object. True if a second
+     * look may find it, as also when it has come between the two. NULL: nobody waits. */
     bool (*await)(struct pv_decoder *in, uint64_t id, uint32_t type);
 };
 

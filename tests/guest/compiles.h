@@ -196,11 +196,4 @@ static inline bool send_destroy(struct guest_ring *ring, uint64_t pipeline)
                       .pipeline = GUEST_HANDLE(pipeline));
 }
 
-static inline uint64_t commands_done(struct guest *g)
-{
-    struct pv_render_stats stats;
-    pv_render_get_stats(g->context, &stats, NULL);
-    return stats.commands;
-}
-
 #endif

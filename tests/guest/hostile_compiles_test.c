@@ -11,9 +11,40 @@ static void the_id_of_a_pending_pipeline_for_another_object(struct guest *g)
 
 static void a_pending_pipeline_destroyed_twice(struct guest *g)
 {
-    uint64_t pipeline = send_pipeline(g, make_parts(g));
+    struct parts parts = make_parts(g);
+    set_gate(true);
+    uint64_t pipeline = send_pipeline(g, parts);
     (void)send_destroy(&g->ring, pipeline);
     (void)send_destroy(&g->ring, pipeline);
+    (void)hostile_wait_fatal(g);
+    set_gate(false);
+}
+
+static void a_pending_pipeline_destroyed_through_another_device(struct guest *g)
+{
+    struct parts parts = make_parts(g);
+    uint64_t other = guest_create_device(g, 1);
+    set_gate(true);
+    uint64_t pipeline = send_pipeline(g, parts);
+    (void)GUEST_SEND(&g->ring, vkDestroyPipeline, .device = GUEST_HANDLE(other),
+                     .pipeline = GUEST_HANDLE(pipeline));
+    (void)hostile_wait_fatal(g);
+    set_gate(false);
+}
+
+static void a_use_of_a_pipeline_destroyed_while_it_was_pending(struct guest *g)
+{
+    struct parts parts = make_parts(g);
+    VkCommandBuffer buffer;
+    (void)make_command_buffers(g, make_command_pool(g), 1, &buffer);
+    set_gate(true);
+    uint64_t pipeline = send_pipeline(g, parts);
+    (void)send_destroy(&g->ring, pipeline);
+    (void)GUEST_SEND(&g->ring, vkCmdBindPipeline, .commandBuffer = buffer,
+                     .pipelineBindPoint = VK_PIPELINE_BIND_POINT_COMPUTE,
+                     .pipeline = GUEST_HANDLE(pipeline));
+    (void)hostile_wait_fatal(g);
+    set_gate(false);
 }
 
 static void a_pipeline_based_on_itself(struct guest *g)
@@ -167,6 +198,10 @@ int main(void)
         HOSTILE(the_id_of_a_pending_pipeline_for_another_object, "vkCreateComputePipelines",
                 "used before"),
         HOSTILE(a_pending_pipeline_destroyed_twice, "vkDestroyPipeline", "does not exist"),
+        HOSTILE(a_pending_pipeline_destroyed_through_another_device, "vkDestroyPipeline",
+                "does not exist"),
+        HOSTILE(a_use_of_a_pipeline_destroyed_while_it_was_pending, "vkCmdBindPipeline",
+                "destroyed object"),
         HOSTILE(a_pipeline_based_on_itself, "vkCreateComputePipelines", "unknown object id"),
         HOSTILE(an_id_twice_in_one_creation, "vkCreateComputePipelines", "used before"),
         HOSTILE(a_use_of_a_module_that_waits_for_its_destroy, "vkCreateComputePipelines",
