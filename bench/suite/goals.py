@@ -250,6 +250,9 @@ def storm_goals(figures):
         stall = max(figures.values(OURS, f"storm.{ring}.longest_sync"), default=None)
         goals.append(reported(f"longest stall then, {what}", stall, "us",
                               "the longest synchronous call of all repetitions"))
+    goals.append(reported("draws while compiles flood the main ring",
+                          within(figures, OURS, "storm.flood.draws", "storm.none.draws"),
+                          "of their rate", "as many are asked for as the client can send"))
     return goals
 
 

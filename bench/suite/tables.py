@@ -26,8 +26,8 @@ SECTIONS = [
     ("Polling", ["poll."], "Asking again and again whether a fence has signalled, while a job of "
      "5 ms runs."),
     ("60 frames a second", ["fps."], "A small frame, then a sleep until the next sixtieth."),
-    ("Pipeline storm", ["storm."], "One thread draws; another compiles pipelines as fast as it "
-     "can, down the ring of all commands or down one of its own."),
+    ("Pipeline storm", ["storm."], "One thread draws; another asks for up to 250 pipelines a "
+     "second, down the ring of all commands or down one of its own; or for as many as it can."),
     ("Start", ["start."], "Until the first reply."),
 ]
 

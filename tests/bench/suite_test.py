@@ -111,6 +111,15 @@ class Goals(unittest.TestCase):
         self.assertEqual(verdict_of(found, "fences created and destroyed"), "missed")
         self.assertEqual(verdict_of(found, "samplers created and destroyed"), "not measured")
 
+    def test_draws_are_judged_beside_paced_compiles_and_only_told_of_beside_a_flood(self):
+        figures = Figures()
+        for who, rate in (("none", 100), ("own_ring", 90), ("main_ring", 89), ("flood", 50)):
+            add(figures, goals.OURS, f"storm.{who}.draws", rate, "commands/s")
+        found = goals.storm_goals(figures)
+        self.assertEqual(verdict_of(found, "draws during compiles on a ring of its own"), "met")
+        self.assertEqual(verdict_of(found, "draws during compiles on the main ring"), "missed")
+        self.assertEqual(verdict_of(found, "draws while compiles flood the main ring"), "reported")
+
     def test_one_poll_a_frame_may_take_what_another_call_takes(self):
         figures = Figures()
         for repetition, p99 in enumerate((40, 60, 50)):

@@ -34,7 +34,7 @@ EXPECTED = {
              "poll.beside.sleeping", "poll.beside.polling"],
     "fps": ["fps.frame", "fps.client_cpu"],
     "idle": ["idle.time", "idle.client_cpu"],
-    "storm": [f"storm.{who}.{what}" for who in ("none", "own_ring", "main_ring")
+    "storm": [f"storm.{who}.{what}" for who in ("none", "own_ring", "main_ring", "flood")
               for what in ("draws", "longest_frame", "longest_sync", "pipelines")],
     "start": ["start.process", "start.instance"],
 }
