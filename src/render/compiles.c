@@ -237,6 +237,7 @@ static void run_job(struct pv_render_context *context, struct pv_compile *job)
 {
     struct pv_compiles *compiles = &context->compiles;
     job->state = PV_COMPILE_RUNNING;
+    compiles->queued_count--;
     pthread_mutex_unlock(&compiles->lock);
     if (!pv_render_is_fatal(context) && is_listed(context, job->device, job->owner)) {
         VkResult result = job->call(job->device, job->args, job->hosts);
@@ -287,12 +288,14 @@ static void run_thread(void *user)
     pthread_mutex_unlock(&compiles->lock);
 }
 
-/* Whether a thread will do a job; starts one where all are busy and there may be more. */
+/* Whether a thread will do one more job; starts one where all are busy, or about to be, and there
+ * may be more: a thread that was told of a job counts as idle until it runs. */
 static bool has_thread(struct pv_render_context *context)
 {
     struct pv_compiles *compiles = &context->compiles;
     pthread_mutex_lock(&compiles->lock);
-    if (compiles->idle_count == 0 && compiles->thread_count < compiles->thread_limit) {
+    if (compiles->idle_count <= compiles->queued_count &&
+        compiles->thread_count < compiles->thread_limit) {
         struct pv_thread *thread = &compiles->threads[compiles->thread_count];
         if (pv_thread_start(thread, "pv-compile", run_thread, context) == PV_OK) {
             compiles->thread_count++;
@@ -334,6 +337,7 @@ static bool enqueue(struct pv_exec *x, struct pv_compile *job)
     if (is_alive) {
         job->serial = ++compiles->last_serial;
         link_newest(compiles, job);
+        compiles->queued_count++;
         pthread_cond_signal(&compiles->work);
     }
     pthread_mutex_unlock(&compiles->lock);

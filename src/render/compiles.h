@@ -85,6 +85,7 @@ struct pv_compiles {
     struct pv_budget budget;
     uint32_t thread_limit; /* 0 on a single core */
     uint32_t thread_count, idle_count;
+    uint32_t queued_count; /* jobs that no thread has begun */
     struct pv_thread threads[PV_COMPILE_THREADS_MAX];
 };
 

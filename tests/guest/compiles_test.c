@@ -207,6 +207,23 @@ static void a_pipeline_that_no_thread_has_begun_is_compiled_by_who_needs_it(void
     assert_true(guest_finish(&g->ring));
 }
 
+/* The first thread was idle before: it is told of the first of them and still looks idle. */
+static void a_burst_is_compiled_by_all_threads_that_there_may_be(void **state)
+{
+    struct guest *g = guest_of(state);
+    struct parts parts = make_parts(g);
+    g->context->compiles.thread_limit = PV_COMPILE_THREADS_MAX; /* whatever this machine has */
+    set_gate(false);
+    (void)send_pipeline(g, parts);
+    assert_true(guest_finish(&g->ring) && none_is_pending(g));
+    set_gate(true);
+    for (uint32_t i = 0; i < PV_COMPILE_THREADS_MAX; i++) {
+        (void)send_pipeline(g, parts);
+    }
+    assert_true(compiles_have_entered(1 + PV_COMPILE_THREADS_MAX));
+    set_gate(false);
+}
+
 static void a_base_pipeline_is_waited_for(void **state)
 {
     struct guest *g = guest_of(state);
@@ -556,6 +573,7 @@ int main(void)
         COMPILE_TEST(a_ring_compiles_itself_when_too_many_are_pending),
         COMPILE_TEST(a_use_of_a_pending_pipeline_waits_for_it),
         COMPILE_TEST(a_pipeline_that_no_thread_has_begun_is_compiled_by_who_needs_it),
+        COMPILE_TEST(a_burst_is_compiled_by_all_threads_that_there_may_be),
         COMPILE_TEST(a_base_pipeline_is_waited_for),
         COMPILE_TEST(a_caches_data_are_those_of_all_pipelines_before),
         COMPILE_TEST(a_pipeline_that_comes_between_a_miss_and_its_second_look_is_found),
