@@ -8,6 +8,7 @@
 #include "isolate/messages.h"
 #include "isolate/sandbox.h"
 
+#include <malloc.h>
 #include <pearvisor/pearvisor.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { CONTROL_FD = 3 };
+enum {
+    CONTROL_FD = 3,
+    LARGE_BLOCK_SIZE = 128 * 1024, /* where glibc begins */
+};
 
 struct worker {
     struct pv_log log;
@@ -170,10 +174,22 @@ static int serve_client(struct worker *worker)
     return 1;
 }
 
+/* The Vulkan loader opens each instance with large zeroed blocks, and uses little of them. Pages
+ * fresh from the kernel are zero and cost nothing until they are used; but once glibc has seen a
+ * large block freed, it takes the next ones from a thread's heap and clears them, a page fault
+ * each. */
+static void keep_large_blocks_out_of_heaps(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_SIZE);
+#endif
+}
+
 int pv_worker_main(int argc, char **argv)
 {
     (void)argv;
     struct worker worker = {.log = pv_log_stderr(PV_LOG_ERROR)};
+    keep_large_blocks_out_of_heaps();
     signal(SIGPIPE, SIG_IGN);
     /* Never outlive the parent: nobody would know of this process any more. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
