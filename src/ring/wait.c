@@ -12,7 +12,6 @@ enum {
     MEMORY_GAPS = 128, /* then the past counts half */
     SLEEP_FIRST_NS = 10 * 1000,
     SLEEP_MAX_NS = 80 * 1000,
-    SLEEP_MAX_EXPECTING_NS = 320 * 1000, /* when nothing is likely to come before the next beat */
     CROWDED_NS = 50 * 1000,
     /* A yield that lasts longer has cost a slice of the scheduler's, and the next will, too; a
      * thread that wakes from a sleep is let in at once. */
@@ -188,10 +187,9 @@ enum pv_ring_wait_action pv_ring_wait_next(struct pv_ring_wait *wait, uint64_t n
     if (may_spin && wait->sleep_ns == 0 && now_ns - wait->empty_since_ns < wait->window_ns) {
         return wait->is_crowded ? PV_RING_WAIT_YIELD : PV_RING_WAIT_SPIN;
     }
-    uint64_t longest_ns = wait->expect_until_ns != 0 ? SLEEP_MAX_EXPECTING_NS : SLEEP_MAX_NS;
     wait->sleep_ns = wait->sleep_ns == 0 ? SLEEP_FIRST_NS : wait->sleep_ns * 2;
-    if (wait->sleep_ns > longest_ns) {
-        wait->sleep_ns = longest_ns;
+    if (wait->sleep_ns > SLEEP_MAX_NS) {
+        wait->sleep_ns = SLEEP_MAX_NS;
     }
     return PV_RING_WAIT_SLEEP;
 }
