@@ -86,7 +86,9 @@ bool pv_context_is_quick(struct pv_context *context, const void *bytes, uint64_t
 {
     uint32_t type = COMMAND_BELL;
     (void)context;
-    memcpy(&type, bytes, size_bytes < sizeof(type) ? size_bytes : sizeof(type));
+    if (size_bytes >= sizeof(type)) {
+        memcpy(&type, bytes, sizeof(type));
+    }
     return type == COMMAND_BELL;
 }
 
