@@ -98,9 +98,10 @@ void pv_ring_leave_idle(struct pv_ring *ring)
     pv_guest_fetch_and_u32(ring->status_word, ~(uint32_t)PV_RING_STATUS_IDLE);
 }
 
-/* Sleeps until the guest rings. No timeout is needed: a guest that has stored its tail sees IDLE
- * and rings, unless it rang less than 1 ms ago; and then we have had that ring, since it was sent
- * before, either awake (which keeps us awake for longer than that) or it is still on its way. */
+/* Sleeps until the guest rings, or until its next beat is due (0: none). No wake is lost without a
+ * timeout either: a guest that has stored its tail sees IDLE and rings, unless it rang less than
+ * 1 ms ago; and then we have had that ring, since it was sent before, either awake (which keeps us
+ * awake for longer than that) or it is still on its way. */
 static void sleep_idle(struct pv_ring *ring, uint64_t until_ns)
 {
     if (!pv_ring_enter_idle(ring)) {
