@@ -5,9 +5,9 @@
 
 Include order: each folder of src/ may include itself and folders of a lower level (LEVELS). ring/
 and timeline/ are given functions to call instead of including each other; front/ and cli/ are
-clients of the public API, and may use base/ besides; cli/ starts workers with isolate/. Sizes: a
-file has at most 600 lines, a function 70, a line 100 columns. No tabs, no notes to self, no
-machine paths, no package hosts.
+clients of the public API, and may use base/ and isolate/ besides; a front may use front/context,
+which serves the contexts of others. Sizes: a file has at most 600 lines, a function 70, a line 100
+columns. No tabs, no notes to self, no machine paths, no package hosts.
 """
 
 import pathlib
@@ -86,9 +86,8 @@ def include_allowed(folder, reached):
     if reached is None or reached == folder:
         return True
     if folder.startswith("front"):
-        return reached in ("public", "base")
+        return reached in ("public", "base", "isolate", "front/context")
     if folder == "cli":
-        # The program starts its workers, and is each worker's program too.
         return reached in ("public", "base", "isolate") or reached.startswith("front/")
     if reached == "public":
         # base/ lends the public enums to all (results, log levels); only api/ speaks the rest.

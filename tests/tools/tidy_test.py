@@ -47,12 +47,17 @@ class Tidy(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("base/ may not include api/", lines[0])
 
-    def test_front_uses_the_public_api_and_base_only(self):
+    def test_front_uses_the_public_api_base_and_isolate_only(self):
         self.assert_clean({"src/front/vtest/a.c": '#include <pearvisor/renderer.h>\n'
-                                                  '#include "base/fd.h"\n'})
+                                                  '#include "base/fd.h"\n'
+                                                  '#include "isolate/messages.h"\n'
+                                                  '#include "front/context/context.h"\n'})
         self.assert_violation({"src/front/vtest/a.c": '#include "render/context.h"\n'},
                               "src/front/vtest/a.c:1: front/vtest/ may not include render/ "
                               "(render/context.h)")
+        self.assert_violation({"src/front/context/a.c": '#include "front/vtest/vtest.h"\n'},
+                              "src/front/context/a.c:1: front/context/ may not include "
+                              "front/vtest/ (front/vtest/vtest.h)")
 
     def test_long_function_is_named(self):
         body = "int\nlong_one(void)\n{\n" + "    x();\n" * 71 + "}\n"

@@ -2,6 +2,7 @@
 #include "check.h"
 #include "isolate/environment.h"
 #include "isolate/messages.h"
+#include "isolate/ring_word.h"
 #include "isolate/worker.h"
 
 #include <dirent.h>
@@ -194,6 +195,44 @@ static void what_is_not_sealed_memory_is_no_ring(void **state)
     close(ends[1]);
 }
 
+/* As captured from Mesa 26. */
+static const uint32_t create_ring[] = {
+    0xbc,     0,    0x5b628100, 0x5555, 1, 0,       0x3ba0a600, 1,       0, 0x3ba0a606, 0, 0,
+    0x2dc6c0, 0,    1,          0,      0, 0x200c4, 0,          0xf4240, 0, 0,          0, 0x40,
+    0,        0x80, 0,          0xc0,   0, 0x20000, 0,          0x200c0, 0, 4,          0,
+};
+
+static void the_status_word_of_a_new_ring_is_found(void **state)
+{
+    (void)state;
+    uint32_t resource_id;
+    uint64_t offset;
+    const uint8_t *bytes = (const uint8_t *)create_ring;
+    assert_true(pv_ring_word_find(bytes, sizeof(create_ring), &resource_id, &offset));
+    assert_int_equal(resource_id, 1);
+    assert_int_equal(offset, 0x80);
+}
+
+static void a_cut_ring_has_no_status_word(void **state)
+{
+    (void)state;
+    uint32_t resource_id;
+    uint64_t offset;
+    for (uint32_t size = 0; size < 27 * 4; size++) {
+        uint8_t *cut = malloc(size + 1);
+        memcpy(cut, create_ring, size);
+        assert_false(pv_ring_word_find(cut, size, &resource_id, &offset));
+        free(cut);
+    }
+    uint32_t endless[2048] = {0xbc, 0, 1, 0, 1, 0, 0x3ba0a600};
+    for (uint32_t i = 7; i + 3 <= 2048; i += 3) {
+        endless[i] = 1;
+        endless[i + 2] = 0x3ba0a606;
+    }
+    assert_false(
+        pv_ring_word_find((const uint8_t *)endless, sizeof(endless), &resource_id, &offset));
+}
+
 static const char *find(char **environment, const char *name)
 {
     for (; *environment != NULL; environment++) {
@@ -240,6 +279,8 @@ int main(void)
         cmocka_unit_test(random_messages_never_harm),
         cmocka_unit_test(a_dead_worker_leaves_fatal_in_its_rings),
         cmocka_unit_test(what_is_not_sealed_memory_is_no_ring),
+        cmocka_unit_test(the_status_word_of_a_new_ring_is_found),
+        cmocka_unit_test(a_cut_ring_has_no_status_word),
         cmocka_unit_test(a_workers_environment_is_made_from_nothing),
     };
     return cmocka_run_group_tests_name("isolate_messages", tests, NULL, NULL);

@@ -165,44 +165,6 @@ static void random_submits_never_reach_outside(void **state)
     }
 }
 
-/* As captured from Mesa 26. */
-static const uint32_t create_ring[] = {
-    0xbc,     0,    0x5b628100, 0x5555, 1, 0,       0x3ba0a600, 1,       0, 0x3ba0a606, 0, 0,
-    0x2dc6c0, 0,    1,          0,      0, 0x200c4, 0,          0xf4240, 0, 0,          0, 0x40,
-    0,        0x80, 0,          0xc0,   0, 0x20000, 0,          0x200c0, 0, 4,          0,
-};
-
-static void the_status_word_of_a_new_ring_is_found(void **state)
-{
-    (void)state;
-    uint32_t resource_id;
-    uint64_t offset;
-    const uint8_t *bytes = (const uint8_t *)create_ring;
-    assert_true(pv_vtest_find_ring_status(bytes, sizeof(create_ring), &resource_id, &offset));
-    assert_int_equal(resource_id, 1);
-    assert_int_equal(offset, 0x80);
-}
-
-static void a_cut_ring_has_no_status_word(void **state)
-{
-    (void)state;
-    uint32_t resource_id;
-    uint64_t offset;
-    for (uint32_t size = 0; size < 27 * 4; size++) {
-        uint8_t *cut = malloc(size + 1);
-        memcpy(cut, create_ring, size);
-        assert_false(pv_vtest_find_ring_status(cut, size, &resource_id, &offset));
-        free(cut);
-    }
-    uint32_t endless[2048] = {0xbc, 0, 1, 0, 1, 0, 0x3ba0a600};
-    for (uint32_t i = 7; i + 3 <= 2048; i += 3) {
-        endless[i] = 1;
-        endless[i + 2] = 0x3ba0a606;
-    }
-    assert_false(pv_vtest_find_ring_status((const uint8_t *)endless, sizeof(endless), &resource_id,
-                                           &offset));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,8 +176,6 @@ int main(void)
         cmocka_unit_test(batches_that_reach_outside_are_refused),
         cmocka_unit_test(batches_that_share_their_commands_are_refused),
         cmocka_unit_test(random_submits_never_reach_outside),
-        cmocka_unit_test(the_status_word_of_a_new_ring_is_found),
-        cmocka_unit_test(a_cut_ring_has_no_status_word),
     };
     return cmocka_run_group_tests_name("vtest_frame", tests, NULL, NULL);
 }

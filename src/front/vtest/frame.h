@@ -51,9 +51,4 @@ PV_NODISCARD const char *pv_vtest_submit_parse(const uint8_t *payload, uint32_t 
 void pv_vtest_submit_batch(const struct pv_vtest_submit *submit, uint32_t index,
                            struct pv_vtest_batch *batch);
 
-/* Where a vkCreateRingMESA puts its status word, if `commands` is one. A hint for whoever has to
- * tell the guest that its renderer has died; the renderer itself decodes the command properly. */
-bool pv_vtest_find_ring_status(const uint8_t *commands, uint32_t size, uint32_t *resource_id,
-                               uint64_t *status_offset);
-
 #endif

@@ -8,8 +8,8 @@
 /* Waits until what came before is done. */
 static enum pv_result wait_for_turn(struct pv_vtest_session *session)
 {
-    while (!pv_vtest_fifo_is_idle(&session->fifo)) {
-        enum pv_result result = pv_vtest_fifo_wait(&session->fifo, session->socket);
+    while (!pv_fifo_is_idle(&session->fifo)) {
+        enum pv_result result = pv_fifo_wait(&session->fifo, session->socket);
         if (result != PV_OK) {
             return result;
         }
@@ -66,11 +66,11 @@ enum pv_result pv_vtest_resource_create_blob(struct pv_vtest_session *session)
 }
 
 struct unref_job {
-    struct pv_vtest_job job;
+    struct pv_fifo_job job;
     uint32_t resource_id;
 };
 
-static void run_unref(void *user, struct pv_vtest_job *taken_job, bool dropped)
+static void run_unref(void *user, struct pv_fifo_job *taken_job, bool dropped)
 {
     struct pv_vtest_session *session = user;
     struct unref_job *unref = (struct unref_job *)taken_job;
@@ -89,7 +89,7 @@ enum pv_result pv_vtest_resource_unref(struct pv_vtest_session *session)
                      resource_id);
         return PV_OK;
     }
-    if (pv_vtest_fifo_is_idle(&session->fifo)) {
+    if (pv_fifo_is_idle(&session->fifo)) {
         (void)pv_context_unref_resource(session->context, resource_id);
         return PV_OK;
     }
@@ -102,12 +102,12 @@ enum pv_result pv_vtest_resource_unref(struct pv_vtest_session *session)
         .job = {.size = sizeof(*unref), .run = run_unref},
         .resource_id = resource_id,
     };
-    while (pv_vtest_fifo_is_full(&session->fifo)) {
-        if (pv_vtest_fifo_wait(&session->fifo, session->socket) != PV_OK) {
+    while (pv_fifo_is_full(&session->fifo)) {
+        if (pv_fifo_wait(&session->fifo, session->socket) != PV_OK) {
             free(unref);
             return PV_CLOSED;
         }
     }
-    pv_vtest_fifo_push(&session->fifo, &unref->job);
+    pv_fifo_push(&session->fifo, &unref->job);
     return PV_OK;
 }

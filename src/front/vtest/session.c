@@ -66,7 +66,7 @@ static bool begin_loss(struct pv_vtest_session *session)
     uint64_t deadline_ns = pv_clock_now_ns() + linger_ms * PV_NS_PER_MS;
     atomic_store_explicit(&session->lost_deadline_ns, deadline_ns, memory_order_release);
     pv_vtest_syncs_lose(&session->syncs);
-    pv_vtest_fifo_set_deadline(&session->fifo, deadline_ns);
+    pv_fifo_set_deadline(&session->fifo, deadline_ns);
     return true;
 }
 
@@ -230,14 +230,14 @@ void pv_vtest_serve(int socket, const struct pv_vtest_params *params)
     if (pv_vtest_syncs_init(&session.syncs) != PV_OK) {
         return;
     }
-    if (pv_vtest_fifo_init(&session.fifo, &session, on_expired) == PV_OK) {
+    if (pv_fifo_init(&session.fifo, &session, on_expired) == PV_OK) {
         while (serve_frame(&session) == PV_OK) {
         }
         report(&session);
         if (session.context != NULL) {
             pv_context_set_fatal(session.context, "the client has gone");
         }
-        pv_vtest_fifo_finish(&session.fifo);
+        pv_fifo_finish(&session.fifo);
         pv_context_destroy(session.context);
     }
     pv_vtest_syncs_finish(&session.syncs);

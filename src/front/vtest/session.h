@@ -2,8 +2,8 @@
 #define PV_FRONT_VTEST_SESSION_H
 
 #include "base/attributes.h"
+#include "base/fifo.h"
 #include "base/result.h"
-#include "front/vtest/fifo.h"
 #include "front/vtest/frame.h"
 #include "front/vtest/sync.h"
 #include "front/vtest/vtest.h"
@@ -23,7 +23,7 @@ struct pv_vtest_session {
     struct pv_context *context; /* NULL before CONTEXT_INIT, and when it could not be created */
     uint32_t last_resource_id;
     struct pv_vtest_syncs syncs; /* any thread */
-    struct pv_vtest_fifo fifo;
+    struct pv_fifo fifo;
     _Atomic bool lost; /* the client broke the protocol, or its context turned fatal; any thread */
     _Atomic uint64_t lost_deadline_ns; /* when it is sent away */
 

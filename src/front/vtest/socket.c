@@ -67,26 +67,3 @@ void pv_vtest_socket_discard(int socket, uint64_t deadline_ns)
         pv_clock_sleep_ns(interval_ns);
     }
 }
-
-enum pv_result pv_vtest_socket_wait(int socket, int wake_fd)
-{
-    struct pollfd fds[] = {
-        {.fd = wake_fd, .events = POLLIN},
-        {.fd = socket, .events = POLLRDHUP},
-    };
-    for (;;) {
-        if (poll(fds, 2, -1) < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
-            return PV_CLOSED;
-        }
-        if (fds[0].revents != 0) {
-            uint8_t scratch[64];
-            return read(wake_fd, scratch, sizeof(scratch)) > 0 ? PV_OK : PV_CLOSED;
-        }
-        if (fds[1].revents != 0) {
-            return PV_CLOSED;
-        }
-    }
-}

@@ -25,8 +25,4 @@ PV_NODISCARD enum pv_result pv_vtest_socket_drain(int socket, size_t left);
  * the monotonic clock). */
 void pv_vtest_socket_discard(int socket, uint64_t deadline_ns);
 
-/* Waits until `wake_fd` has a byte (PV_OK, and takes out what is there) or the client hangs up
- * (PV_CLOSED), without reading from the client. */
-PV_NODISCARD enum pv_result pv_vtest_socket_wait(int socket, int wake_fd);
-
 #endif

@@ -1,12 +1,13 @@
 /* SUBMIT_CMD2: command streams of the context, and fences behind them. */
 
 #include "front/vtest/session.h"
+#include "isolate/ring_word.h"
 
 #include <stdlib.h>
 
 /* A submit on its way: the frame, and what its fences will set. */
 struct submit_job {
-    struct pv_vtest_job job;
+    struct pv_fifo_job job;
     uint8_t *payload;
     struct pv_vtest_submit submit;
     struct pv_vtest_signal *signals[]; /* one for each batch; NULL without syncs */
@@ -18,8 +19,7 @@ static void report_ring(struct pv_vtest_session *session, const struct pv_vtest_
     uint32_t resource_id;
     uint64_t status_offset;
     if (session->params->ring_created == NULL ||
-        !pv_vtest_find_ring_status(batch->commands, batch->commands_size, &resource_id,
-                                   &status_offset)) {
+        !pv_ring_word_find(batch->commands, batch->commands_size, &resource_id, &status_offset)) {
         return;
     }
     struct pv_context_blob blob = {.struct_size = sizeof(blob)};
@@ -46,7 +46,7 @@ static void run_batch(struct pv_vtest_session *session, const struct pv_vtest_ba
     }
 }
 
-static void run_submit(void *user, struct pv_vtest_job *taken_job, bool dropped)
+static void run_submit(void *user, struct pv_fifo_job *taken_job, bool dropped)
 {
     struct pv_vtest_session *session = user;
     struct submit_job *job = (struct submit_job *)taken_job;
@@ -114,13 +114,13 @@ static bool is_quick(struct pv_vtest_session *session, const struct pv_vtest_sub
 
 static enum pv_result push(struct pv_vtest_session *session, struct submit_job *taken_job)
 {
-    while (pv_vtest_fifo_is_full(&session->fifo)) {
-        if (pv_vtest_fifo_wait(&session->fifo, session->socket) != PV_OK) {
+    while (pv_fifo_is_full(&session->fifo)) {
+        if (pv_fifo_wait(&session->fifo, session->socket) != PV_OK) {
             run_submit(session, &taken_job->job, true);
             return PV_CLOSED;
         }
     }
-    pv_vtest_fifo_push(&session->fifo, &taken_job->job);
+    pv_fifo_push(&session->fifo, &taken_job->job);
     return PV_OK;
 }
 
@@ -132,7 +132,7 @@ enum pv_result pv_vtest_submit_cmd2(struct pv_vtest_session *session)
     if (fault != NULL) {
         return pv_vtest_session_fault(session, fault);
     }
-    bool is_idle = pv_vtest_fifo_is_idle(&session->fifo);
+    bool is_idle = pv_fifo_is_idle(&session->fifo);
     if (is_idle && run_at_once(session, &submit)) {
         return PV_OK;
     }

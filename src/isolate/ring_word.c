@@ -1,7 +1,8 @@
-/* The little that this front knows of what is inside of command streams (Venus, not vtest). */
+#include "isolate/ring_word.h"
 
 #include "base/checked.h"
-#include "front/vtest/frame.h"
+
+#include <string.h>
 
 enum {
     CREATE_RING = 188,
@@ -14,6 +15,18 @@ enum {
     STRUCTURE_RING_PRIORITY_INFO = 1000384007,
 };
 
+static uint32_t dword(const uint8_t *commands, uint64_t index)
+{
+    uint32_t value;
+    memcpy(&value, commands + index * 4, sizeof(value));
+    return value;
+}
+
+static uint64_t qword(const uint8_t *commands, uint64_t index)
+{
+    return dword(commands, index) | (uint64_t)dword(commands, index + 1) << 32;
+}
+
 /* Finds the dword behind the chain that begins at `at`. Chained structures are nested on the wire
  * (each has its own chain in front of its body), but the two that rings have are both one dword
  * long, so bodies are skipped by counting. */
@@ -24,7 +37,7 @@ static bool skip_chain(const uint8_t *commands, uint64_t dword_count, uint64_t *
         if (!pv_range_inside(*at, 2, dword_count)) {
             return false;
         }
-        bool present = pv_vtest_qword(commands, *at) != 0;
+        bool present = qword(commands, *at) != 0;
         *at += 2;
         if (!present) {
             *at += body_dwords;
@@ -33,7 +46,7 @@ static bool skip_chain(const uint8_t *commands, uint64_t dword_count, uint64_t *
         if (!pv_range_inside(*at, 1, dword_count)) {
             return false;
         }
-        uint32_t type = pv_vtest_dword(commands, *at);
+        uint32_t type = dword(commands, *at);
         if (type != STRUCTURE_RING_MONITOR_INFO && type != STRUCTURE_RING_PRIORITY_INFO) {
             return false;
         }
@@ -43,25 +56,24 @@ static bool skip_chain(const uint8_t *commands, uint64_t dword_count, uint64_t *
     return false;
 }
 
-bool pv_vtest_find_ring_status(const uint8_t *commands, uint32_t size, uint32_t *resource_id,
-                               uint64_t *status_offset)
+bool pv_ring_word_find(const uint8_t *commands, uint64_t size, uint32_t *resource_id,
+                       uint64_t *status_offset)
 {
     /* Type, flags, ring, present, structure type. */
     const uint64_t chain_at = 7;
     /* Flags, resource, then 64-bit: offset, size, idle timeout, head, tail, status. */
     const uint64_t body_dwords = 14;
     uint64_t dword_count = size / 4;
-    if (dword_count < chain_at || pv_vtest_dword(commands, 0) != CREATE_RING ||
-        pv_vtest_qword(commands, 4) == 0 ||
-        pv_vtest_dword(commands, 6) != STRUCTURE_RING_CREATE_INFO) {
+    if (dword_count < chain_at || dword(commands, 0) != CREATE_RING || qword(commands, 4) == 0 ||
+        dword(commands, 6) != STRUCTURE_RING_CREATE_INFO) {
         return false;
     }
     uint64_t at = chain_at;
     if (!skip_chain(commands, dword_count, &at) || !pv_range_inside(at, body_dwords, dword_count)) {
         return false;
     }
-    *resource_id = pv_vtest_dword(commands, at + RING_FLAGS_DWORDS);
-    uint64_t ring_offset = pv_vtest_qword(commands, at + 2);
-    uint64_t status = pv_vtest_qword(commands, at + 12);
+    *resource_id = dword(commands, at + RING_FLAGS_DWORDS);
+    uint64_t ring_offset = qword(commands, at + 2);
+    uint64_t status = qword(commands, at + 12);
     return pv_checked_add(ring_offset, status, status_offset);
 }

@@ -1,15 +1,17 @@
-#include "front/vtest/fifo.h"
+#include "base/fifo.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "front/vtest/socket.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
-static struct pv_vtest_job *pop(struct pv_vtest_fifo *fifo)
+static struct pv_fifo_job *pop(struct pv_fifo *fifo)
 {
     pthread_mutex_lock(&fifo->lock);
-    struct pv_vtest_job *job = fifo->first;
+    struct pv_fifo_job *job = fifo->first;
     if (job != NULL) {
         fifo->first = job->next;
         if (fifo->first == NULL) {
@@ -20,12 +22,12 @@ static struct pv_vtest_job *pop(struct pv_vtest_fifo *fifo)
     return job;
 }
 
-static void run_job(struct pv_vtest_fifo *fifo, struct pv_vtest_job *job)
+static void run_job(struct pv_fifo *fifo, struct pv_fifo_job *job)
 {
     uint64_t size = job->size;
     job->run(fifo->user, job, atomic_load_explicit(&fifo->stop, memory_order_relaxed));
     atomic_fetch_sub_explicit(&fifo->pending_size, size, memory_order_relaxed);
-    /* seq_cst, as the load in pv_vtest_fifo_wait(): either that sees the job done, or this sees
+    /* seq_cst, as the load in pv_fifo_wait(): either that sees the job done, or this sees
      * that somebody waits. Also releases what the job did to whoever finds the FIFO idle. */
     atomic_fetch_sub_explicit(&fifo->pending_count, 1, memory_order_seq_cst);
     if (atomic_exchange_explicit(&fifo->is_awaited, false, memory_order_seq_cst)) {
@@ -36,7 +38,7 @@ static void run_job(struct pv_vtest_fifo *fifo, struct pv_vtest_job *job)
 }
 
 /* Sleeps until there may be something to do. */
-static void sleep_until_pushed(struct pv_vtest_fifo *fifo)
+static void sleep_until_pushed(struct pv_fifo *fifo)
 {
     uint32_t ticket = pv_event_prepare(&fifo->event);
     uint64_t deadline_ns = atomic_load_explicit(&fifo->deadline_ns, memory_order_seq_cst);
@@ -53,9 +55,9 @@ static void sleep_until_pushed(struct pv_vtest_fifo *fifo)
 
 static void context_main(void *user)
 {
-    struct pv_vtest_fifo *fifo = user;
+    struct pv_fifo *fifo = user;
     while (!atomic_load_explicit(&fifo->stop, memory_order_acquire)) {
-        struct pv_vtest_job *job = pop(fifo);
+        struct pv_fifo_job *job = pop(fifo);
         if (job != NULL) {
             run_job(fifo, job);
         } else {
@@ -64,8 +66,7 @@ static void context_main(void *user)
     }
 }
 
-enum pv_result pv_vtest_fifo_init(struct pv_vtest_fifo *fifo, void *user,
-                                  void (*expired)(void *user))
+enum pv_result pv_fifo_init(struct pv_fifo *fifo, void *user, void (*expired)(void *user))
 {
     memset(fifo, 0, sizeof(*fifo));
     fifo->last = &fifo->first;
@@ -81,12 +82,12 @@ enum pv_result pv_vtest_fifo_init(struct pv_vtest_fifo *fifo, void *user,
         result = pv_thread_start(&fifo->thread, "pv-context", context_main, fifo);
     }
     if (result != PV_OK) {
-        pv_vtest_fifo_finish(fifo);
+        pv_fifo_finish(fifo);
     }
     return result;
 }
 
-void pv_vtest_fifo_finish(struct pv_vtest_fifo *fifo)
+void pv_fifo_finish(struct pv_fifo *fifo)
 {
     if (!fifo->is_initialised) {
         return;
@@ -94,7 +95,7 @@ void pv_vtest_fifo_finish(struct pv_vtest_fifo *fifo)
     atomic_store_explicit(&fifo->stop, true, memory_order_seq_cst);
     pv_event_wake(&fifo->event);
     pv_thread_join(&fifo->thread);
-    for (struct pv_vtest_job *job = pop(fifo); job != NULL; job = pop(fifo)) {
+    for (struct pv_fifo_job *job = pop(fifo); job != NULL; job = pop(fifo)) {
         job->run(fifo->user, job, true);
     }
     pv_fd_close(&fifo->wake_read);
@@ -103,7 +104,7 @@ void pv_vtest_fifo_finish(struct pv_vtest_fifo *fifo)
     fifo->is_initialised = false;
 }
 
-void pv_vtest_fifo_push(struct pv_vtest_fifo *fifo, struct pv_vtest_job *taken_job)
+void pv_fifo_push(struct pv_fifo *fifo, struct pv_fifo_job *taken_job)
 {
     taken_job->next = NULL;
     atomic_fetch_add_explicit(&fifo->pending_size, taken_job->size, memory_order_relaxed);
@@ -115,30 +116,53 @@ void pv_vtest_fifo_push(struct pv_vtest_fifo *fifo, struct pv_vtest_job *taken_j
     pv_event_wake(&fifo->event);
 }
 
-bool pv_vtest_fifo_is_idle(struct pv_vtest_fifo *fifo)
+bool pv_fifo_is_idle(struct pv_fifo *fifo)
 {
     return atomic_load_explicit(&fifo->pending_count, memory_order_acquire) == 0;
 }
 
-bool pv_vtest_fifo_is_full(struct pv_vtest_fifo *fifo)
+bool pv_fifo_is_full(struct pv_fifo *fifo)
 {
-    return atomic_load_explicit(&fifo->pending_count, memory_order_relaxed) >=
-               PV_VTEST_FIFO_JOBS_MAX ||
-           atomic_load_explicit(&fifo->pending_size, memory_order_relaxed) >=
-               PV_VTEST_FIFO_BYTES_MAX;
+    return atomic_load_explicit(&fifo->pending_count, memory_order_relaxed) >= PV_FIFO_JOBS_MAX ||
+           atomic_load_explicit(&fifo->pending_size, memory_order_relaxed) >= PV_FIFO_BYTES_MAX;
 }
 
-enum pv_result pv_vtest_fifo_wait(struct pv_vtest_fifo *fifo, int socket)
+/* Waits until `wake_fd` has a byte, and takes out what is there, or the client hangs up. Reads
+ * nothing from the client. */
+static enum pv_result wait_for_byte(int wake_fd, int socket)
+{
+    struct pollfd fds[] = {
+        {.fd = wake_fd, .events = POLLIN},
+        {.fd = socket, .events = POLLRDHUP},
+    };
+    for (;;) {
+        if (poll(fds, 2, -1) < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return PV_CLOSED;
+        }
+        if (fds[0].revents != 0) {
+            uint8_t scratch[64];
+            return read(wake_fd, scratch, sizeof(scratch)) > 0 ? PV_OK : PV_CLOSED;
+        }
+        if (fds[1].revents != 0) {
+            return PV_CLOSED;
+        }
+    }
+}
+
+enum pv_result pv_fifo_wait(struct pv_fifo *fifo, int socket)
 {
     uint64_t before = atomic_load_explicit(&fifo->pending_count, memory_order_seq_cst);
     atomic_store_explicit(&fifo->is_awaited, true, memory_order_seq_cst);
     if (before == 0 || atomic_load_explicit(&fifo->pending_count, memory_order_seq_cst) != before) {
         return PV_OK;
     }
-    return pv_vtest_socket_wait(socket, fifo->wake_read);
+    return wait_for_byte(fifo->wake_read, socket);
 }
 
-void pv_vtest_fifo_set_deadline(struct pv_vtest_fifo *fifo, uint64_t deadline_ns)
+void pv_fifo_set_deadline(struct pv_fifo *fifo, uint64_t deadline_ns)
 {
     atomic_store_explicit(&fifo->deadline_ns, deadline_ns, memory_order_seq_cst);
     pv_event_wake(&fifo->event);
