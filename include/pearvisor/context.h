@@ -118,6 +118,14 @@ enum pv_context_map_caching {
     PV_CONTEXT_MAP_WRITE_COMBINED = 3,
 };
 
+/* What is behind a blob's descriptor. */
+enum pv_context_blob_kind {
+    PV_CONTEXT_BLOB_SHM = 1, /* plain shared memory: rings, replies, command streams */
+    PV_CONTEXT_BLOB_MEMORY,  /* the pages of a VkDeviceMemory, in a memory file of the library's */
+    PV_CONTEXT_BLOB_DMABUF,  /* a VkDeviceMemory that the driver has exported as dma-buf */
+    PV_CONTEXT_BLOB_OPAQUE,  /* likewise as an opaque fd, which can be mapped */
+};
+
 /* A blob, to be given to a guest. */
 struct pv_context_blob {
     uint32_t struct_size;    /* sizeof(struct pv_context_blob), set by the caller */
@@ -126,7 +134,7 @@ struct pv_context_blob {
     uint64_t map_size_bytes; /* of the real backing, whole pages: never map beyond it */
     void *map; /* the library's own mapping, valid until the resource is gone; NULL: none */
     enum pv_context_map_caching caching;
-    bool is_memory; /* the pages of a VkDeviceMemory, not plain shared memory */
+    enum pv_context_blob_kind kind;
 };
 
 struct pv_context_blob_params {
@@ -148,6 +156,21 @@ struct pv_context_blob_params {
 PV_API enum pv_result pv_context_create_blob(struct pv_context *context,
                                              const struct pv_context_blob_params *params,
                                              struct pv_context_blob *blob);
+
+/* Makes memory that comes from elsewhere a resource of the context: shared memory of the caller's,
+ * or a blob that another context has exported (which a guest imports then with
+ * VkImportMemoryResourceInfoMESA). `fd` is the caller's; the context keeps a duplicate. The kinds
+ * SHM and MEMORY are mapped, so they must be memory files that are sealed against shrinking. SHM
+ * counts against the quota's resource_bytes. Any thread.
+ *
+ *   PV_OK
+ *   PV_GUEST_FAULT   resource id 0, or one that is in use
+ *   PV_NO_MEMORY     or a quota is reached
+ *   PV_UNSUPPORTED   no such kind, or not sealed
+ *   PV_HOST_FAILED   no descriptor left, or less than `size_bytes` (at least 1) is behind it */
+PV_API enum pv_result pv_context_attach_resource(struct pv_context *context, uint32_t resource_id,
+                                                 enum pv_context_blob_kind kind, int fd,
+                                                 uint64_t size_bytes);
 
 /* Forgets a resource. A ring or stream that uses its memory keeps that, and so does whoever has
  * mapped the fd. False when there is none with that id. Any thread. */

@@ -128,6 +128,28 @@ void pv_context_fence(struct pv_context *context, uint32_t ring_idx, uint64_t co
     pv_render_fence(context->render, ring_idx, cookie);
 }
 
+/* Borrowed memory is shared memory as far as a guest can tell. */
+static enum pv_context_blob_kind public_kind(enum pv_blob_kind kind)
+{
+    static const enum pv_context_blob_kind kinds[] = {
+        [PV_BLOB_SHM] = PV_CONTEXT_BLOB_SHM,       [PV_BLOB_MEMORY] = PV_CONTEXT_BLOB_MEMORY,
+        [PV_BLOB_DMABUF] = PV_CONTEXT_BLOB_DMABUF, [PV_BLOB_OPAQUE] = PV_CONTEXT_BLOB_OPAQUE,
+        [PV_BLOB_BORROWED] = PV_CONTEXT_BLOB_SHM,
+    };
+    return kinds[kind];
+}
+
+static bool private_kind(enum pv_context_blob_kind kind, enum pv_blob_kind *ours)
+{
+    for (int each = PV_BLOB_SHM; each < PV_BLOB_BORROWED; each++) {
+        *ours = (enum pv_blob_kind)each;
+        if (public_kind(*ours) == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Gives the blob's description and a descriptor of the caller's own. */
 static bool describe_blob(const struct pv_blob *blob, struct pv_context_blob *description)
 {
@@ -137,7 +159,7 @@ static bool describe_blob(const struct pv_blob *blob, struct pv_context_blob *de
         .map_size_bytes = blob->map_size,
         .map = blob->map,
         .caching = PV_CONTEXT_MAP_CACHED,
-        .is_memory = blob->kind != PV_BLOB_SHM && blob->kind != PV_BLOB_BORROWED,
+        .kind = public_kind(blob->kind),
     };
     if (blob->fd >= 0) {
         ours.fd = pv_fd_duplicate(blob->fd);
@@ -171,6 +193,21 @@ enum pv_result pv_context_create_blob(struct pv_context *context,
     }
     pv_blob_unref(made);
     return result;
+}
+
+enum pv_result pv_context_attach_resource(struct pv_context *context, uint32_t resource_id,
+                                          enum pv_context_blob_kind kind, int fd,
+                                          uint64_t size_bytes)
+{
+    enum pv_blob_kind ours;
+    if (!private_kind(kind, &ours)) {
+        return PV_UNSUPPORTED;
+    }
+    int taken_fd = pv_fd_duplicate(fd);
+    if (taken_fd < 0) {
+        return PV_HOST_FAILED;
+    }
+    return pv_render_attach_resource(context->render, resource_id, ours, taken_fd, size_bytes);
 }
 
 bool pv_context_unref_resource(struct pv_context *context, uint32_t resource_id)

@@ -4,20 +4,45 @@
 
 /* What RESOURCE_CREATE_BLOB makes of a context's memory. */
 
+/* Counts shared memory against the quota; false when that is used up. */
+static bool account_shm(struct pv_render_context *context, uint64_t size)
+{
+    uint64_t limit = context->params.quota.resource_bytes;
+    uint64_t before = atomic_fetch_add_explicit(&context->shm_bytes, size, memory_order_relaxed);
+    if (size <= limit && before <= limit - size) {
+        return true;
+    }
+    atomic_fetch_sub_explicit(&context->shm_bytes, size, memory_order_relaxed);
+    return false;
+}
+
 static enum pv_result create_shm(struct pv_render_context *context, uint32_t flags, uint64_t size,
                                  struct pv_blob **blob)
 {
     if (flags != PV_BLOB_FLAG_MAPPABLE || size == 0) {
         return PV_GUEST_FAULT;
     }
-    uint64_t limit = context->params.quota.resource_bytes;
-    if (size > limit ||
-        atomic_load_explicit(&context->shm_bytes, memory_order_relaxed) > limit - size) {
-        return PV_NO_MEMORY;
+    /* Before it is made: what a guest may not have is not even tried. */
+    return size <= context->params.quota.resource_bytes
+               ? pv_blob_create(PV_BLOB_SHM, size, context->log, blob)
+               : PV_NO_MEMORY;
+}
+
+/* Registers a blob, and lets go of it where that fails. */
+static enum pv_result add_resource(struct pv_render_context *context, uint32_t resource_id,
+                                   struct pv_blob *taken_blob)
+{
+    bool is_shm = taken_blob->kind == PV_BLOB_SHM;
+    enum pv_result result = PV_NO_MEMORY;
+    if (!is_shm || account_shm(context, taken_blob->map_size)) {
+        result = pv_resources_add(&context->resources, resource_id, taken_blob);
+        if (result != PV_OK && is_shm) {
+            atomic_fetch_sub_explicit(&context->shm_bytes, taken_blob->map_size,
+                                      memory_order_relaxed);
+        }
     }
-    enum pv_result result = pv_blob_create(PV_BLOB_SHM, size, context->log, blob);
-    if (result == PV_OK) {
-        atomic_fetch_add_explicit(&context->shm_bytes, (*blob)->map_size, memory_order_relaxed);
+    if (result != PV_OK) {
+        pv_blob_unref(taken_blob);
     }
     return result;
 }
@@ -104,14 +129,23 @@ enum pv_result pv_render_create_blob(struct pv_render_context *context, uint32_t
     if (result != PV_OK) {
         return result;
     }
-    result = pv_resources_add(&context->resources, resource_id, made);
-    if (result != PV_OK) {
-        if (made->kind == PV_BLOB_SHM) {
-            atomic_fetch_sub_explicit(&context->shm_bytes, made->map_size, memory_order_relaxed);
-        }
-        pv_blob_unref(made);
-        return result;
+    result = add_resource(context, resource_id, made);
+    if (result == PV_OK) {
+        *blob = made;
     }
-    *blob = made;
-    return PV_OK;
+    return result;
+}
+
+enum pv_result pv_render_attach_resource(struct pv_render_context *context, uint32_t resource_id,
+                                         enum pv_blob_kind kind, int taken_fd, uint64_t size)
+{
+    struct pv_blob *blob = NULL;
+    enum pv_result result = pv_blob_wrap_fd(kind, taken_fd, size, &blob);
+    if (result == PV_OK) {
+        result = add_resource(context, resource_id, blob);
+        if (result == PV_OK) {
+            pv_blob_unref(blob); /* the resource keeps it */
+        }
+    }
+    return result;
 }

@@ -98,6 +98,11 @@ PV_NODISCARD enum pv_result pv_render_create_blob(struct pv_render_context *cont
                                                   uint32_t resource_id, uint64_t blob_id,
                                                   uint32_t flags, uint64_t size,
                                                   struct pv_blob **blob);
+/* Registers memory from elsewhere; takes the fd in any case. Results as of pv_blob_wrap_fd() and
+ * pv_resources_add(), and PV_NO_MEMORY at the quota. Any thread; does not block. */
+PV_NODISCARD enum pv_result pv_render_attach_resource(struct pv_render_context *context,
+                                                      uint32_t resource_id, enum pv_blob_kind kind,
+                                                      int taken_fd, uint64_t size);
 /* False when there is none with that id. A ring or stream that uses it keeps its own reference. */
 bool pv_render_unref_resource(struct pv_render_context *context, uint32_t resource_id);
 

@@ -1,6 +1,8 @@
 #include "checks.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Memory that the guest and the driver share, and what a guest may use up. */
 
@@ -173,6 +175,84 @@ static void shared_memory_cannot_be_imported(void **state)
     assert_false(pv_render_is_fatal(g->context));
 }
 
+/* What another context has exported, as a device hands it on. */
+static void memory_of_another_context_can_be_attached_and_imported(void **state)
+{
+    struct guest *g = guest_of(state);
+    struct guest_params params = world_params();
+    struct guest *other = guest_create(&params);
+    guest_open_device(other);
+    struct guest_shm shm;
+    assert_int_equal(world_allocate(other, 65536, &shm, NULL), VK_SUCCESS);
+    struct pv_blob *blob = pv_resources_get(&other->context->resources, shm.resource_id);
+    assert_int_equal(
+        pv_render_attach_resource(g->context, 1000, PV_BLOB_MEMORY, dup(blob->fd), blob->map_size),
+        PV_OK);
+    pv_blob_unref(blob);
+    imported = NULL;
+    assert_int_equal(import_from(g, 1000, 65536), VK_SUCCESS);
+    assert_non_null(imported);
+    memset(shm.map, 0x5a, 65536);
+    assert_memory_equal(imported, shm.map, 65536);
+    guest_destroy(other);
+    assert_int_equal(((uint8_t *)imported)[65535], 0x5a); /* the pages outlive it */
+    assert_true(pv_render_unref_resource(g->context, 1000));
+}
+
+static int new_file(off_t size, int seals)
+{
+    int fd = memfd_create("attached", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(fd, size), 0);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+    return fd;
+}
+
+static void what_cannot_be_attached_is_refused(void **state)
+{
+    struct guest *g = guest_of(state);
+    const struct {
+        uint32_t id;
+        enum pv_blob_kind kind;
+        int seals;
+        uint64_t size;
+        enum pv_result result;
+    } cases[] = {
+        {0, PV_BLOB_SHM, F_SEAL_SHRINK, 4096, PV_GUEST_FAULT},
+        {g->ring.shm.resource_id, PV_BLOB_SHM, F_SEAL_SHRINK, 4096, PV_GUEST_FAULT},
+        {1000, PV_BLOB_SHM, F_SEAL_GROW, 4096, PV_UNSUPPORTED},
+        {1000, PV_BLOB_MEMORY, F_SEAL_GROW, 4096, PV_UNSUPPORTED},
+        {1000, PV_BLOB_SHM, F_SEAL_SHRINK, 8193, PV_HOST_FAILED},
+        {1000, PV_BLOB_SHM, F_SEAL_SHRINK, 0, PV_HOST_FAILED},
+        {1000, PV_BLOB_OPAQUE, F_SEAL_GROW, 8193, PV_HOST_FAILED},
+    };
+    struct guest_baseline before = guest_baseline();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(pv_render_attach_resource(g->context, cases[i].id, cases[i].kind,
+                                                   new_file(8192, cases[i].seals), cases[i].size),
+                         cases[i].result);
+    }
+    assert_true(guest_is_back_at(&before, 65536));
+    assert_false(pv_render_is_fatal(g->context));
+}
+
+static void attached_shared_memory_counts_until_it_is_forgotten(void **state)
+{
+    (void)state;
+    struct guest_params params = world_params();
+    params.quota.resource_bytes = 1 << 20;
+    struct guest *g = guest_create_bare(&params);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(pv_render_attach_resource(g->context, 1, PV_BLOB_SHM,
+                                                   new_file(1 << 20, F_SEAL_SHRINK), 1 << 20),
+                         PV_OK);
+        assert_int_equal(pv_render_attach_resource(g->context, 2, PV_BLOB_SHM,
+                                                   new_file(4096, F_SEAL_SHRINK), 4096),
+                         PV_NO_MEMORY);
+        assert_true(pv_render_unref_resource(g->context, 1));
+    }
+    guest_destroy(g);
+}
+
 /* --- quotas ------------------------------------------------------------------------------------
  */
 
@@ -266,6 +346,9 @@ int main(void)
         MEMORY_TEST(allocations_that_cannot_be_are_results),
         MEMORY_TEST(a_memorys_blob_can_be_imported_again),
         MEMORY_TEST(shared_memory_cannot_be_imported),
+        MEMORY_TEST(memory_of_another_context_can_be_attached_and_imported),
+        MEMORY_TEST(what_cannot_be_attached_is_refused),
+        MEMORY_TEST(attached_shared_memory_counts_until_it_is_forgotten),
         MEMORY_TEST(device_memory_ends_at_its_quota),
         MEMORY_TEST(shared_memory_ends_at_its_quota),
         MEMORY_TEST(resources_end_at_their_quota),
