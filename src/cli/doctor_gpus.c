@@ -44,7 +44,8 @@ static const char *probe(struct pv_doctor *doctor, uint8_t *buffer, char how[64]
     struct pollfd answer = {.fd = worker->control, .events = POLLIN};
     if (poll(&answer, 1, PROBE_TIMEOUT_MS) <= 0) {
         fault = "took more than a minute: a driver hangs";
-    } else if (pv_message_receive(worker->control, true, true, buffer, &message) != PV_OK ||
+    } else if (pv_message_receive(worker->control, PV_MESSAGE_FROM_WORKER, true, buffer,
+                                  &message) != PV_OK ||
                message.type != PV_MESSAGE_PROBED) {
         struct pollfd end = {.fd = worker->process, .events = POLLIN};
         (void)poll(&end, 1, 1000);

@@ -35,7 +35,8 @@ struct worker {
 static bool receive_setup(struct worker *worker)
 {
     struct pv_message message;
-    if (pv_message_receive(CONTROL_FD, false, true, worker->buffer, &message) != PV_OK ||
+    if (pv_message_receive(CONTROL_FD, PV_MESSAGE_TO_WORKER, true, worker->buffer, &message) !=
+            PV_OK ||
         message.type != PV_MESSAGE_SETUP) {
         return false;
     }
@@ -153,7 +154,8 @@ static void on_finished(void *user, const char *client_name, const struct pv_con
 static int serve_client(struct worker *worker)
 {
     struct pv_message message;
-    if (pv_message_receive(CONTROL_FD, false, true, worker->buffer, &message) != PV_OK ||
+    if (pv_message_receive(CONTROL_FD, PV_MESSAGE_TO_WORKER, true, worker->buffer, &message) !=
+            PV_OK ||
         message.type != PV_MESSAGE_CLIENT) {
         return 0; /* the parent has gone, or wants no more of us */
     }

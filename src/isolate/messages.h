@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 /* All that a worker and its parent say to each other, over a SOCK_SEQPACKET pair: one packet, one
- * message. A worker that a guest has taken over must find nothing here that harms the parent: sizes
- * and descriptors are checked against one table, and the parent never maps what it is handed.
+ * message; and over another such pair, a context and the device that it belongs to. A worker that a
+ * guest has taken over must find nothing here that harms the parent: sizes and descriptors are
+ * checked against one table, and the parent never maps what it is handed.
  *
  *   parent → worker   SETUP    once, first: struct pv_setup, then the memory plans (maybe none)
  *   worker → parent   READY    once: struct pv_ready; the driver is loaded, if there is one
@@ -20,6 +21,16 @@
  *   worker → parent   STARTED  once: nothing of the client was read before it
  *   worker → parent   RING     for each ring: struct pv_ring_word, and the memory's descriptor
  *   worker → parent   STATS    at the end: struct pv_client_stats, then 64-bit counts by command
+ *
+ *   device → context  SUBMIT   struct pv_submit_piece, then a piece of a command stream
+ *   device → context  FENCE    struct pv_fence_word: asks for it
+ *   device → context  BLOB     struct pv_blob_request
+ *   device → context  ATTACH   struct pv_attach_request, and the memory's descriptor
+ *   device → context  UNREF    struct pv_unref_request
+ *   context → device  BLOB_CREATED   for each BLOB, in order: struct pv_blob_reply, and the
+ *                                    memory's descriptor if there is one
+ *   context → device  FENCE_RETIRED  for each FENCE, in order within a timeline
+ *   context → device  LOST           at most once: nothing works for this guest any more
  */
 enum pv_message_type {
     PV_MESSAGE_SETUP = 1,
@@ -29,7 +40,23 @@ enum pv_message_type {
     PV_MESSAGE_STARTED,
     PV_MESSAGE_RING,
     PV_MESSAGE_STATS,
+    PV_MESSAGE_SUBMIT,
+    PV_MESSAGE_FENCE,
+    PV_MESSAGE_BLOB,
+    PV_MESSAGE_ATTACH,
+    PV_MESSAGE_UNREF,
+    PV_MESSAGE_BLOB_CREATED,
+    PV_MESSAGE_FENCE_RETIRED,
+    PV_MESSAGE_LOST,
     PV_MESSAGE_TYPE_COUNT,
+};
+
+/* Who listens to whom. */
+enum pv_message_route {
+    PV_MESSAGE_TO_WORKER,
+    PV_MESSAGE_FROM_WORKER,
+    PV_MESSAGE_TO_CONTEXT,
+    PV_MESSAGE_FROM_CONTEXT,
 };
 
 enum {
@@ -38,6 +65,9 @@ enum {
     PV_SETUP_PATH_SIZE = 1024,
     PV_SETUP_READ_PATHS_MAX = 16,
     PV_CLIENT_NAME_SIZE = 64,
+    PV_SUBMIT_PIECE_MAX = 64 * 1024,        /* of a command stream, in one message */
+    PV_SUBMIT_SIZE_MAX = 256 * 1024 * 1024, /* of a whole one */
+    PV_FENCE_TIMELINES = 256,               /* that ring_idx can name */
 };
 
 struct pv_setup {
@@ -71,23 +101,65 @@ struct pv_client_stats {
     uint64_t commands, replies, faults, objects_created, fences_retired;
 };
 
+/* A piece of a command stream of `size_bytes`; the stream's pieces follow each other. */
+struct pv_submit_piece {
+    uint64_t size_bytes;
+};
+
+struct pv_fence_word {
+    uint32_t ring_idx;
+    uint32_t padding;
+    uint64_t fence_id;
+};
+
+struct pv_blob_request {
+    uint64_t blob_id;
+    uint64_t size_bytes;
+    uint32_t resource_id;
+    uint32_t flags; /* enum pv_context_blob_flags */
+};
+
+struct pv_blob_reply {
+    uint64_t map_size;
+    uint32_t resource_id;
+    uint32_t result;  /* enum pv_result; a descriptor comes with PV_OK alone */
+    uint32_t caching; /* enum pv_context_map_caching */
+    uint32_t kind;    /* enum pv_context_blob_kind */
+};
+
+struct pv_attach_request {
+    uint64_t size_bytes;
+    uint32_t resource_id;
+    uint32_t kind; /* enum pv_context_blob_kind */
+};
+
+struct pv_unref_request {
+    uint32_t resource_id;
+};
+
 /* PV_CLOSED when the other side has gone, PV_HOST_FAILED otherwise. `fd` is -1 for the types that
  * carry none; it stays the caller's. `tail` follows `head` and may be NULL with size 0. */
 PV_NODISCARD enum pv_result pv_message_send(int socket, enum pv_message_type type, const void *head,
                                             size_t head_size, const void *tail, size_t tail_size,
                                             int fd);
 
+/* The same without waiting: PV_OK and *sent false where the socket has no room for it now. */
+PV_NODISCARD enum pv_result pv_message_try_send(int socket, enum pv_message_type type,
+                                                const void *head, size_t head_size,
+                                                const void *tail, size_t tail_size, int fd,
+                                                bool *sent);
+
 struct pv_message {
     enum pv_message_type type;
     const uint8_t *payload; /* in the caller's buffer */
     size_t size;
-    int fd; /* the caller's now; -1 for the types that carry none */
+    int fd; /* the caller's now; -1 where there is none */
 };
 
-/* One message into `buffer` of PV_MESSAGE_SIZE_MAX bytes. `from_worker`: which direction is
- * expected. With `wait` false and nothing there, PV_OK with a type of 0. PV_CLOSED when the other
+/* One message into `buffer` of PV_MESSAGE_SIZE_MAX bytes; others than those of `route` are none.
+ * With `wait` false and nothing there, PV_OK with a type of 0. PV_CLOSED when the other
  * side has gone, PV_GUEST_FAULT for what is no message (nothing stays open). */
-PV_NODISCARD enum pv_result pv_message_receive(int socket, bool from_worker, bool wait,
+PV_NODISCARD enum pv_result pv_message_receive(int socket, enum pv_message_route route, bool wait,
                                                uint8_t *buffer, struct pv_message *message);
 
 #endif

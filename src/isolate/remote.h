@@ -70,7 +70,7 @@ uint64_t pv_remote_pending_bytes(const struct pv_remote *remote);
 /* A command stream, copied. */
 void pv_remote_submit(struct pv_remote *remote, const void *bytes, uint64_t size_bytes);
 /* `fence_id` is reported when all that was submitted on that timeline before is done (0: the CPU's;
- * else a VkQueue that the guest has bound). */
+ * else a VkQueue that the guest has bound, below 256: what cannot be one loses the context). */
 void pv_remote_fence(struct pv_remote *remote, uint32_t ring_idx, uint64_t fence_id);
 /* Exports a VkDeviceMemory of the context as a resource of it; `blob_created` tells. `flags`: enum
  * pv_context_blob_flags. */

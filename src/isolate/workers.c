@@ -275,8 +275,8 @@ static void read_messages(struct pv_workers *workers, struct pv_worker *worker)
 {
     for (uint32_t count = 0; count < MESSAGES_MAX && worker->control >= 0; count++) {
         struct pv_message message;
-        enum pv_result result =
-            pv_message_receive(worker->control, true, false, workers->buffer, &message);
+        enum pv_result result = pv_message_receive(worker->control, PV_MESSAGE_FROM_WORKER, false,
+                                                   workers->buffer, &message);
         if (result == PV_GUEST_FAULT) {
             pv_log_error(workers->params.log, "worker %d said something impossible",
                          (int)worker->pid);

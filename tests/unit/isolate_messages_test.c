@@ -46,20 +46,24 @@ static void messages_arrive_as_they_were_sent(void **state)
     assert_int_equal(
         pv_message_send(ends[0], PV_MESSAGE_SETUP, &setup, sizeof(setup), plans, sizeof(plans), -1),
         PV_OK);
-    assert_int_equal(pv_message_receive(ends[1], true, true, buffer, &message), PV_OK);
+    assert_int_equal(pv_message_receive(ends[1], PV_MESSAGE_FROM_WORKER, true, buffer, &message),
+                     PV_OK);
     assert_int_equal(message.type, PV_MESSAGE_RING);
     assert_memory_equal(message.payload, &word, sizeof(word));
     assert_true(message.fd >= 0);
     assert_int_equal(fcntl(message.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     close(message.fd);
-    assert_int_equal(pv_message_receive(ends[1], false, true, buffer, &message), PV_OK);
+    assert_int_equal(pv_message_receive(ends[1], PV_MESSAGE_TO_WORKER, true, buffer, &message),
+                     PV_OK);
     assert_int_equal(message.type, PV_MESSAGE_SETUP);
     assert_int_equal(message.size, sizeof(setup) + sizeof(plans));
     assert_memory_equal(message.payload + sizeof(setup), plans, sizeof(plans));
-    assert_int_equal(pv_message_receive(ends[1], true, false, buffer, &message), PV_OK);
+    assert_int_equal(pv_message_receive(ends[1], PV_MESSAGE_FROM_WORKER, false, buffer, &message),
+                     PV_OK);
     assert_int_equal(message.type, 0);
     close(ends[0]);
-    assert_int_equal(pv_message_receive(ends[1], true, true, buffer, &message), PV_CLOSED);
+    assert_int_equal(pv_message_receive(ends[1], PV_MESSAGE_FROM_WORKER, true, buffer, &message),
+                     PV_CLOSED);
     close(ends[1]);
 }
 
@@ -111,18 +115,116 @@ static void malformed_messages_are_faults_and_leave_nothing_open(void **state)
         {PV_MESSAGE_PROBED, 8, 1},  /* a descriptor that does not belong */
         {PV_MESSAGE_CLIENT, 12, 1}, /* the wrong direction */
         {PV_MESSAGE_SETUP, 8 + sizeof(struct pv_setup), 0},
+        {PV_MESSAGE_LOST, 8, 0}, /* another connection's */
     };
     size_t before = open_count();
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         static uint32_t packet[16384];
         packet[0] = bad[i].type;
         send_raw(ends[0], packet, bad[i].size, fds, bad[i].fd_count);
-        assert_int_equal(pv_message_receive(ends[1], true, true, buffer, &message), PV_GUEST_FAULT);
+        assert_int_equal(
+            pv_message_receive(ends[1], PV_MESSAGE_FROM_WORKER, true, buffer, &message),
+            PV_GUEST_FAULT);
         assert_int_equal(message.fd, -1);
         assert_int_equal(open_count(), before);
     }
     close(ends[0]);
     close(ends[1]);
+}
+
+/* Between a context and its device: in each direction only what belongs there. */
+static void messages_of_a_context_keep_their_direction_and_shape(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct pv_message message;
+    open_pair(ends);
+    const struct {
+        uint32_t type;
+        size_t size;
+        size_t fd_count;
+        bool to_context, from_context;
+    } cases[] = {
+        {PV_MESSAGE_SUBMIT, 8 + 8 + 4, 0, true, false},
+        {PV_MESSAGE_SUBMIT, 8 + 8 + PV_SUBMIT_PIECE_MAX, 0, true, false},
+        {PV_MESSAGE_SUBMIT, 8 + 8 + PV_SUBMIT_PIECE_MAX + 1, 0, false, false},
+        {PV_MESSAGE_SUBMIT, 8 + 8 + 4, 1, false, false},
+        {PV_MESSAGE_FENCE, 8 + 16, 0, true, false},
+        {PV_MESSAGE_BLOB, 8 + 24, 0, true, false},
+        {PV_MESSAGE_ATTACH, 8 + 16, 0, false, false},
+        {PV_MESSAGE_ATTACH, 8 + 16, 1, true, false},
+        {PV_MESSAGE_UNREF, 8 + 4, 0, true, false},
+        {PV_MESSAGE_BLOB_CREATED, 8 + 24, 0, false, true},
+        {PV_MESSAGE_BLOB_CREATED, 8 + 24, 1, false, true},
+        {PV_MESSAGE_BLOB_CREATED, 8 + 24, 2, false, false},
+        {PV_MESSAGE_FENCE_RETIRED, 8 + 16, 0, false, true},
+        {PV_MESSAGE_FENCE_RETIRED, 8 + 8, 0, false, false},
+        {PV_MESSAGE_LOST, 8, 0, false, true},
+    };
+    size_t before = open_count();
+    const int fds[2] = {ends[0], ends[0]};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        static uint32_t packet[32768];
+        packet[0] = cases[i].type;
+        for (int direction = 0; direction < 2; direction++) {
+            bool is_expected = direction == 0 ? cases[i].to_context : cases[i].from_context;
+            send_raw(ends[0], packet, cases[i].size, fds, cases[i].fd_count);
+            assert_int_equal(
+                pv_message_receive(ends[1],
+                                   direction == 0 ? PV_MESSAGE_TO_CONTEXT : PV_MESSAGE_FROM_CONTEXT,
+                                   true, buffer, &message),
+                is_expected ? PV_OK : PV_GUEST_FAULT);
+            pv_fd_close(&message.fd);
+        }
+    }
+    assert_int_equal(open_count(), before);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void a_full_socket_takes_nothing_and_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    int ends[2];
+    open_pair(ends);
+    static uint8_t piece[PV_SUBMIT_PIECE_MAX];
+    const struct pv_submit_piece head = {.size_bytes = sizeof(piece)};
+    bool sent = true;
+    uint32_t count = 0;
+    while (sent) {
+        assert_int_equal(pv_message_try_send(ends[0], PV_MESSAGE_SUBMIT, &head, sizeof(head), piece,
+                                             sizeof(piece), -1, &sent),
+                         PV_OK);
+        count += sent ? 1 : 0;
+    }
+    struct pv_message message;
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(
+            pv_message_receive(ends[1], PV_MESSAGE_TO_CONTEXT, false, buffer, &message), PV_OK);
+        assert_int_equal(message.size, sizeof(head) + sizeof(piece));
+    }
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* The kernel tells of a reset first, where something of ours was left unread. */
+static void last_words_are_heard_though_ours_went_unread(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct pv_message message;
+    open_pair(ends);
+    const struct pv_unref_request unref = {1};
+    assert_int_equal(pv_message_send(ends[0], PV_MESSAGE_UNREF, &unref, sizeof(unref), NULL, 0, -1),
+                     PV_OK);
+    assert_int_equal(pv_message_send(ends[1], PV_MESSAGE_LOST, NULL, 0, NULL, 0, -1), PV_OK);
+    close(ends[1]);
+    assert_int_equal(pv_message_receive(ends[0], PV_MESSAGE_FROM_CONTEXT, true, buffer, &message),
+                     PV_OK);
+    assert_int_equal(message.type, PV_MESSAGE_LOST);
+    assert_int_equal(pv_message_receive(ends[0], PV_MESSAGE_FROM_CONTEXT, true, buffer, &message),
+                     PV_CLOSED);
+    close(ends[0]);
 }
 
 static void random_messages_never_harm(void **state)
@@ -137,12 +239,12 @@ static void random_messages_never_harm(void **state)
     for (uint32_t round = 0; round < 20000; round++) {
         uint32_t packet[64];
         for (size_t i = 0; i < 64; i++) {
-            packet[i] = (uint32_t)rand() % 9;
+            packet[i] = (uint32_t)rand() % (PV_MESSAGE_TYPE_COUNT + 2);
         }
         struct pv_message message;
         const int fds[2] = {ends[0], ends[1]};
         send_raw(ends[0], packet, 1 + (size_t)rand() % sizeof(packet), fds, (size_t)rand() % 3);
-        if (pv_message_receive(ends[1], true, true, buffer, &message) == PV_OK) {
+        if (pv_message_receive(ends[1], PV_MESSAGE_FROM_WORKER, true, buffer, &message) == PV_OK) {
             assert_true(message.type != 0 && message.size < sizeof(packet));
             pv_fd_close(&message.fd);
         }
@@ -276,6 +378,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_arrive_as_they_were_sent),
         cmocka_unit_test(malformed_messages_are_faults_and_leave_nothing_open),
+        cmocka_unit_test(messages_of_a_context_keep_their_direction_and_shape),
+        cmocka_unit_test(a_full_socket_takes_nothing_and_keeps_nobody_waiting),
+        cmocka_unit_test(last_words_are_heard_though_ours_went_unread),
         cmocka_unit_test(random_messages_never_harm),
         cmocka_unit_test(a_dead_worker_leaves_fatal_in_its_rings),
         cmocka_unit_test(what_is_not_sealed_memory_is_no_ring),
