@@ -15,7 +15,7 @@
 
 enum {
     /* Of answers in one dispatch, before others have their turn. */
-    MESSAGES_MAX = 256,
+    MESSAGES_MAX = 64,
     /* Fences, and blobs, that a guest may wait for at once. */
     PENDING_MAX = 64 * 1024,
     /* As in pearvisor/context.h. */

@@ -1,7 +1,8 @@
 #include "checks.h"
 #include "fakes/guest_remote.h"
-#include "front/context/serve.h"
+#include "isolate/messages.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Contexts behind a packet socket: front/context on a thread, isolate/remote before it. */
@@ -244,6 +245,67 @@ static void without_a_driver_a_context_is_lost_from_the_start(void **state)
     remote_server_join(&server);
 }
 
+/* Everything is sent, then heard: LOST, and the end. */
+static void expect_sent_away(int socket)
+{
+    static _Alignas(8) uint8_t buffer[PV_MESSAGE_SIZE_MAX];
+    struct pv_message message;
+    assert_int_equal(pv_message_receive(socket, PV_MESSAGE_FROM_CONTEXT, true, buffer, &message),
+                     PV_OK);
+    assert_int_equal(message.type, PV_MESSAGE_LOST);
+    assert_int_equal(pv_message_receive(socket, PV_MESSAGE_FROM_CONTEXT, true, buffer, &message),
+                     PV_CLOSED);
+}
+
+static void a_device_that_speaks_nonsense_is_sent_away(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[100];
+    struct {
+        uint64_t size_bytes; /* of the stream */
+        size_t piece;
+    } pieces[][2] = {
+        {{0, 0}},                        /* a stream of nothing */
+        {{50, 100}},                     /* more than it has */
+        {{PV_SUBMIT_SIZE_MAX + 1, 100}}, /* too long */
+        {{150, 100}, {150, 100}},        /* more than is left */
+        {{150, 100}, {160, 50}},         /* of another stream */
+        {{150, 100}, {UINT64_MAX, 0}},   /* another message: see below */
+    };
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        struct remote_server server = {0};
+        int socket = remote_server_start(&server, true);
+        for (size_t j = 0; j < 2 && (j == 0 || pieces[i][j].size_bytes != 0); j++) {
+            const struct pv_submit_piece head = {.size_bytes = pieces[i][j].size_bytes};
+            const struct pv_unref_request unref = {1};
+            enum pv_result result =
+                head.size_bytes != UINT64_MAX
+                    ? pv_message_send(socket, PV_MESSAGE_SUBMIT, &head, sizeof(head), bytes,
+                                      pieces[i][j].piece, -1)
+                    : pv_message_send(socket, PV_MESSAGE_UNREF, &unref, sizeof(unref), NULL, 0, -1);
+            assert_int_equal(result, PV_OK);
+        }
+        expect_sent_away(socket);
+        close(socket);
+        remote_server_join(&server);
+    }
+}
+
+static void malformed_packets_end_a_context(void **state)
+{
+    (void)state;
+    static const uint32_t packets[][4] = {
+        {0}, {PV_MESSAGE_FENCE_RETIRED}, {PV_MESSAGE_FENCE}, {PV_MESSAGE_ATTACH}, {UINT32_MAX}};
+    for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
+        struct remote_server server = {0};
+        int socket = remote_server_start(&server, true);
+        assert_int_equal(send(socket, packets[i], sizeof(packets[i]), 0), sizeof(packets[i]));
+        expect_sent_away(socket);
+        close(socket);
+        remote_server_join(&server);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +317,8 @@ int main(void)
         REMOTE_TEST(hang_up_ends_a_context_that_waits_for_its_guest),
         REMOTE_TEST(a_guest_that_breaks_the_protocol_gets_all_its_answers),
         REMOTE_TEST(memory_that_cannot_be_attached_loses_the_context),
+        cmocka_unit_test(a_device_that_speaks_nonsense_is_sent_away),
+        cmocka_unit_test(malformed_packets_end_a_context),
         cmocka_unit_test(without_a_driver_a_context_is_lost_from_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
