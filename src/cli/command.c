@@ -1,6 +1,6 @@
 #include "command.h"
 
-#include "icd.h"
+#include "isolate/icd.h"
 
 #include <errno.h>
 #include <spawn.h>

@@ -4,7 +4,6 @@
 #include "doctor.h"
 
 #include "cli.h"
-#include "isolate/environment.h"
 #include "options.h"
 
 #include <pearvisor/version.h>
@@ -78,7 +77,7 @@ int pv_doctor_main(int argc, char **argv)
     if (status < 0) {
         status = examine(doctor);
     }
-    pv_environment_destroy(doctor->environment);
+    pv_worker_setup_finish(&doctor->worker);
     cJSON_Delete(doctor->json);
     free(doctor->findings);
     free(doctor->plans);

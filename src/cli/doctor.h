@@ -3,6 +3,7 @@
 
 #include "base/attributes.h"
 #include "host_choice.h"
+#include "isolate/host_setup.h"
 #include "isolate/messages.h"
 
 #include <cjson/cJSON.h>
@@ -56,9 +57,7 @@ struct pv_doctor {
     bool passed;     /* the self-test */
 
     /* How workers are set up: as serve does it. */
-    char drivers[PV_ICD_LIST_SIZE];
-    struct pv_setup setup;
-    char **environment;
+    struct pv_worker_setup worker;
     void *plans; /* what the probe said */
     size_t plans_size;
     uint32_t offered[PV_DOCTOR_GPUS_MAX]; /* numbers of the GPUs that --gpu lets through */
@@ -74,7 +73,7 @@ void pv_doctor_clients(struct pv_doctor *doctor);
 void pv_doctor_socket(struct pv_doctor *doctor);
 void pv_doctor_test(struct pv_doctor *doctor);
 
-/* Finds the host's drivers and fills in `setup` and `environment`. */
+/* Finds the host's drivers and fills in `worker`. */
 PV_NODISCARD bool pv_doctor_prepare_worker(struct pv_doctor *doctor);
 
 /* Adds a line. `topic` of NULL: indented below the one before it. */

@@ -1,7 +1,6 @@
 /* The host's GPUs, as a throw-away process has found them. */
 
 #include "doctor.h"
-#include "isolate/environment.h"
 #include "isolate/worker.h"
 
 #include <pearvisor/inspect.h>
@@ -18,12 +17,13 @@ static const char program[] = "/proc/self/exe";
 
 bool pv_doctor_prepare_worker(struct pv_doctor *doctor)
 {
-    if (!pv_host_choice_apply(&doctor->options.host, doctor->drivers, &doctor->setup)) {
-        return false;
-    }
-    doctor->setup.log_level = PV_LOG_ERROR;
-    struct pv_environment_params params = {.driver_files = doctor->drivers};
-    return pv_environment_create(&params, &doctor->environment) == PV_OK;
+    const struct pv_worker_setup_params params = {
+        .gpu = doctor->options.host.gpu,
+        .driver = doctor->options.host.driver,
+        .without_cache = true,
+        .log_level = PV_LOG_ERROR,
+    };
+    return pv_worker_setup_init(&doctor->worker, &params) == PV_OK;
 }
 
 /* --- the probe ---------------------------------------------------------------------------------
@@ -36,9 +36,9 @@ static const char *probe(struct pv_doctor *doctor, uint8_t *buffer, char how[64]
     const char *fault = NULL;
     struct pv_message message = {0};
     const struct pv_log silent = {0};
-    doctor->setup.probe = 1;
-    if (pv_worker_spawn(program, doctor->environment, &doctor->setup, NULL, 0, &silent, &worker) !=
-        PV_OK) {
+    doctor->worker.setup.probe = 1;
+    if (pv_worker_spawn(program, doctor->worker.environment, &doctor->worker.setup, NULL, 0,
+                        &silent, &worker) != PV_OK) {
         return "no process could be started for it";
     }
     struct pollfd answer = {.fd = worker->control, .events = POLLIN};
@@ -200,7 +200,7 @@ void pv_doctor_gpus(struct pv_doctor *doctor)
         free(buffer);
         return;
     }
-    cJSON_AddStringToObject(doctor->json, "drivers", doctor->drivers);
+    cJSON_AddStringToObject(doctor->json, "drivers", doctor->worker.drivers);
     const char *fault = buffer != NULL ? probe(doctor, buffer, how) : "no memory is left";
     free(buffer);
     if (fault != NULL) {
@@ -209,7 +209,7 @@ void pv_doctor_gpus(struct pv_doctor *doctor)
             pv_doctor_next(doctor,
                            "find the driver at fault: pearvisor doctor --driver ICD.json, "
                            "with one of %s",
-                           doctor->drivers);
+                           doctor->worker.drivers);
         } else {
             pv_doctor_next_package(doctor, PV_PACKAGE_DRIVER);
         }

@@ -17,9 +17,9 @@ static bool ask_worker(struct pv_doctor *doctor, uint8_t *buffer, struct pv_read
     struct pv_worker *worker = NULL;
     struct pv_message message = {0};
     const struct pv_log silent = {0};
-    doctor->setup.probe = 0;
-    if (pv_worker_spawn("/proc/self/exe", doctor->environment, &doctor->setup, doctor->plans,
-                        doctor->plans_size, &silent, &worker) != PV_OK) {
+    doctor->worker.setup.probe = 0;
+    if (pv_worker_spawn("/proc/self/exe", doctor->worker.environment, &doctor->worker.setup,
+                        doctor->plans, doctor->plans_size, &silent, &worker) != PV_OK) {
         return false;
     }
     struct pollfd answer = {.fd = worker->control, .events = POLLIN};
@@ -69,7 +69,7 @@ void pv_doctor_sandbox(struct pv_doctor *doctor)
 {
     struct pv_ready ready;
     uint8_t *buffer = malloc(PV_MESSAGE_SIZE_MAX);
-    if (doctor->environment == NULL || buffer == NULL) {
+    if (doctor->worker.environment == NULL || buffer == NULL) {
         pv_doctor_say(doctor, PV_MARK_NOTE, topic, "worker", "not tried: there is no driver");
     } else if (!ask_worker(doctor, buffer, &ready)) {
         pv_doctor_say(doctor, PV_MARK_WARN, topic, "worker",

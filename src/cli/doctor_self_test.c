@@ -29,7 +29,7 @@ static cJSON *run_natively(const struct pv_doctor *doctor)
     char *const arguments[] = {program, name, native, json, NULL};
     struct pv_doctor_child child = {
         .arguments = arguments,
-        .environment = doctor->environment,
+        .environment = doctor->worker.environment,
         .timeout_ms = TEST_TIMEOUT_MS,
     };
     pv_doctor_child_run(&child);

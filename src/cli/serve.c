@@ -6,7 +6,7 @@
 #include "base/fd.h"
 #include "cli.h"
 #include "command.h"
-#include "isolate/environment.h"
+#include "isolate/host_setup.h"
 #include "stats.h"
 
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char mesa_socket[] = "/tmp/.virgl_test";
@@ -25,10 +24,8 @@ static const char program[] = "/proc/self/exe";
 struct serve {
     struct pv_serve_options options;
     struct pv_server server;
-    struct pv_setup setup;
-    char drivers[PV_ICD_LIST_SIZE];
+    struct pv_worker_setup setup;
     char folder[PV_SETUP_PATH_SIZE]; /* of a command's own socket; empty: none */
-    char **environment;              /* of workers */
     sigset_t mask;                   /* before us */
 };
 
@@ -83,42 +80,19 @@ static bool create_folder(struct serve *serve)
     return false;
 }
 
-/* Where drivers keep compiled shaders: apart from the user's other programs', since what workers
- * write there is as trustworthy as their guests. */
-static void choose_cache(struct pv_setup *setup)
+static bool prepare_workers(struct serve *serve)
 {
-    const char *cache = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-    char parent[PV_SETUP_PATH_SIZE - 16];
-    if (cache != NULL && cache[0] == '/') {
-        snprintf(parent, sizeof(parent), "%s", cache);
-    } else if (home != NULL && home[0] == '/') {
-        snprintf(parent, sizeof(parent), "%s/.cache", home);
-    } else {
-        return;
-    }
-    (void)mkdir(parent, S_IRWXU);
-    snprintf(setup->cache_directory, sizeof(setup->cache_directory), "%s/pearvisor", parent);
-    if (mkdir(setup->cache_directory, S_IRWXU) != 0 && errno != EEXIST) {
-        setup->cache_directory[0] = '\0';
-    }
-}
-
-static bool prepare_setup(struct serve *serve)
-{
-    struct pv_setup *setup = &serve->setup;
-    setup->log_level = serve->server.log.level;
-    setup->waiting = serve->options.waiting;
-    if (!pv_host_choice_apply(&serve->options.host, serve->drivers, setup)) {
-        fprintf(stderr, "pearvisor serve: no Vulkan driver is installed; see `pearvisor doctor`\n");
-        return false;
-    }
-    choose_cache(setup);
-    struct pv_environment_params environment = {
-        .driver_files = serve->drivers,
-        .cache_directory = setup->cache_directory[0] != '\0' ? setup->cache_directory : NULL,
+    const struct pv_worker_setup_params params = {
+        .gpu = serve->options.host.gpu,
+        .driver = serve->options.host.driver,
+        .waiting = (uint32_t)serve->options.waiting,
+        .log_level = serve->server.log.level,
     };
-    return pv_environment_create(&environment, &serve->environment) == PV_OK;
+    enum pv_result result = pv_worker_setup_init(&serve->setup, &params);
+    if (result == PV_UNSUPPORTED) {
+        fprintf(stderr, "pearvisor serve: no Vulkan driver is installed; see `pearvisor doctor`\n");
+    }
+    return result == PV_OK;
 }
 
 static void on_client_finished(void *user, const struct pv_client_stats *stats,
@@ -138,8 +112,8 @@ static bool start_workers(struct serve *serve)
     struct pv_workers_params params = {
         .log = &serve->server.log,
         .program = program,
-        .environment = serve->environment,
-        .setup = &serve->setup,
+        .environment = serve->setup.environment,
+        .setup = &serve->setup.setup,
         .client_limit = serve->options.client_limit,
         .client_finished = on_client_finished,
         .user = serve,
@@ -201,7 +175,7 @@ static int serve_all(struct serve *serve)
     if (serve->options.print_env) {
         return print_environment(path);
     }
-    if (!prepare_setup(serve) || !catch_signals(serve) ||
+    if (!prepare_workers(serve) || !catch_signals(serve) ||
         !pv_listener_open(&serve->server.listener, path) || !start_workers(serve)) {
         return 1;
     }
@@ -232,7 +206,7 @@ int pv_serve_main(int argc, char **argv)
         (void)rmdir(serve->folder);
     }
     pv_fd_close(&serve->server.signals);
-    pv_environment_destroy(serve->environment);
+    pv_worker_setup_finish(&serve->setup);
     pv_host_choice_finish(&serve->options.host);
     free(serve);
     return status;

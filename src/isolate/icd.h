@@ -1,5 +1,5 @@
-#ifndef PV_CLI_ICD_H
-#define PV_CLI_ICD_H
+#ifndef PV_ISOLATE_ICD_H
+#define PV_ISOLATE_ICD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "icd.h"
+#include "isolate/icd.h"
 
 #include <cjson/cJSON.h>
 #include <dirent.h>
