@@ -29,7 +29,7 @@ static void accept_clients(struct pv_server *server)
             }
             return;
         }
-        pv_workers_serve(server->workers, client);
+        pv_workers_serve(server->workers, (struct pv_client){.kind = PV_CLIENT_VTEST}, client);
     }
 }
 

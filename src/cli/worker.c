@@ -1,9 +1,11 @@
-/* `pearvisor worker`: the process that serves one client. Started by `serve` alone, with its
- * control socket as descriptor 3 and an environment made from nothing. */
+/* `pearvisor worker`: the process that serves one client. Started by isolate/workers alone, with
+ * its control socket as descriptor 3 and an environment made from nothing. */
 
+#include "base/attributes.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "cli.h"
+#include "front/context/serve.h"
 #include "front/vtest/vtest.h"
 #include "isolate/messages.h"
 #include "isolate/sandbox.h"
@@ -134,10 +136,9 @@ static void on_ring_created(void *user, int taken_fd, uint64_t status_offset)
 
 /* The end of this process: what the guest has left is the kernel's to tidy up, which is quick and
  * cannot hang in a driver. */
-static void on_finished(void *user, const char *client_name, const struct pv_context_stats *stats,
-                        const uint64_t *counts)
+static PV_NORETURN void leave(const char *name, const struct pv_context_stats *stats,
+                              const uint64_t *counts)
 {
-    (void)user;
     struct pv_client_stats message = {
         .commands = stats->commands,
         .replies = stats->replies,
@@ -145,12 +146,54 @@ static void on_finished(void *user, const char *client_name, const struct pv_con
         .objects_created = stats->objects_created,
         .fences_retired = stats->fences_retired,
     };
-    snprintf(message.name, sizeof(message.name), "%s", client_name);
+    snprintf(message.name, sizeof(message.name), "%s", name);
     enum pv_result result = pv_message_send(CONTROL_FD, PV_MESSAGE_STATS, &message, sizeof(message),
                                             counts, pv_command_count() * sizeof(*counts), -1);
     _exit(result == PV_OK ? 0 : 1);
 }
 
+static void on_client_finished(void *user, const char *client_name,
+                               const struct pv_context_stats *stats, const uint64_t *counts)
+{
+    (void)user;
+    leave(client_name, stats, counts);
+}
+
+static void on_context_finished(void *user, const struct pv_context_stats *stats,
+                                const uint64_t *counts)
+{
+    const struct pv_client *client = user;
+    char name[PV_CLIENT_NAME_SIZE];
+    snprintf(name, sizeof(name), "context %u", client->context_id);
+    leave(name, stats, counts);
+}
+
+static void serve_vtest(struct worker *worker, const struct pv_client *client, int socket)
+{
+    const struct pv_vtest_params params = {
+        .renderer = worker->renderer,
+        .log = &worker->log,
+        .context_id = client->context_id,
+        .ring_created = on_ring_created,
+        .finished = on_client_finished,
+    };
+    pv_vtest_serve(socket, &params);
+}
+
+static void serve_context(struct worker *worker, struct pv_client *client, int socket)
+{
+    const struct pv_context_serve_params params = {
+        .renderer = worker->renderer,
+        .log = &worker->log,
+        .context_id = client->context_id,
+        .ring_created = on_ring_created,
+        .finished = on_context_finished,
+        .user = client,
+    };
+    pv_context_serve(socket, &params);
+}
+
+/* Returns only where there was nothing to serve. */
 static int serve_client(struct worker *worker)
 {
     struct pv_message message;
@@ -165,14 +208,11 @@ static int serve_client(struct worker *worker)
     }
     struct pv_client client;
     memcpy(&client, message.payload, sizeof(client));
-    struct pv_vtest_params params = {
-        .renderer = worker->renderer,
-        .log = &worker->log,
-        .context_id = client.context_id,
-        .ring_created = on_ring_created,
-        .finished = on_finished,
-    };
-    pv_vtest_serve(message.fd, &params);
+    if (client.kind == PV_CLIENT_CONTEXT) {
+        serve_context(worker, &client, message.fd);
+    } else {
+        serve_vtest(worker, &client, message.fd);
+    }
     return 1;
 }
 
@@ -197,7 +237,7 @@ int pv_worker_main(int argc, char **argv)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     worker.buffer = malloc(PV_MESSAGE_SIZE_MAX);
     if (argc != 1 || worker.buffer == NULL || !receive_setup(&worker)) {
-        fprintf(stderr, "pearvisor worker: only `pearvisor serve` can start it\n");
+        fprintf(stderr, "pearvisor worker: it cannot be started by hand\n");
         free(worker.buffer);
         return 2;
     }

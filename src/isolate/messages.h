@@ -17,7 +17,7 @@
  *   parent → worker   SETUP    once, first: struct pv_setup, then the memory plans (maybe none)
  *   worker → parent   READY    once: struct pv_ready; the driver is loaded, if there is one
  *   worker → parent   PROBED   instead, from a probe: the memory plans; then it exits
- *   parent → worker   CLIENT   once: struct pv_client, and the client's socket
+ *   parent → worker   CLIENT   once: struct pv_client, and its socket
  *   worker → parent   STARTED  once: nothing of the client was read before it
  *   worker → parent   RING     for each ring: struct pv_ring_word, and the memory's descriptor
  *   worker → parent   STATS    at the end: struct pv_client_stats, then 64-bit counts by command
@@ -87,8 +87,14 @@ struct pv_ready {
     uint32_t padding;
 };
 
+enum pv_client_kind {
+    PV_CLIENT_VTEST,   /* a stream socket, whose other end is a program with Mesa's Venus */
+    PV_CLIENT_CONTEXT, /* a packet socket, whose other end is a device (remote.h) */
+};
+
 struct pv_client {
-    uint32_t context_id;
+    uint32_t context_id; /* for the log */
+    uint32_t kind;       /* enum pv_client_kind */
 };
 
 /* Where a ring's status word is in the memory that comes with it. */

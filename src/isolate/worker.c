@@ -145,6 +145,12 @@ bool pv_worker_reap(struct pv_worker *worker, char how[64])
     return true;
 }
 
+/* How many are kept. */
+static uint32_t ring_count(const struct pv_worker *worker)
+{
+    return worker->ring_count < PV_WORKER_RINGS_MAX ? worker->ring_count : PV_WORKER_RINGS_MAX;
+}
+
 void pv_worker_destroy(struct pv_worker *worker)
 {
     if (worker == NULL) {
@@ -154,7 +160,7 @@ void pv_worker_destroy(struct pv_worker *worker)
         pv_worker_kill(worker);
         (void)waitpid(worker->pid, NULL, 0);
     }
-    for (uint32_t i = 0; i < worker->ring_count; i++) {
+    for (uint32_t i = 0; i < ring_count(worker); i++) {
         close(worker->rings[i].memory);
     }
     pv_fd_close(&worker->process);
@@ -176,14 +182,17 @@ static bool is_sealed_memory(int fd, uint64_t end)
 void pv_worker_add_ring(struct pv_worker *worker, int taken_memory, uint64_t status_offset)
 {
     const uint64_t word_size = sizeof(uint32_t);
-    if (worker->ring_count >= PV_WORKER_RINGS_MAX || status_offset > INT64_MAX ||
-        !is_sealed_memory(taken_memory, status_offset + word_size)) {
+    if (status_offset > INT64_MAX || !is_sealed_memory(taken_memory, status_offset + word_size)) {
         pv_fd_close(&taken_memory);
         return;
     }
-    worker->rings[worker->ring_count].memory = taken_memory;
-    worker->rings[worker->ring_count].status_offset = status_offset;
-    worker->ring_count++;
+    uint32_t slot = worker->ring_count++;
+    if (slot >= PV_WORKER_RINGS_MAX) {
+        slot = 1 + (slot - 1) % (PV_WORKER_RINGS_MAX - 1);
+        close(worker->rings[slot].memory);
+    }
+    worker->rings[slot].memory = taken_memory;
+    worker->rings[slot].status_offset = status_offset;
 }
 
 void pv_worker_raise_fatal(struct pv_worker *worker)
@@ -191,7 +200,7 @@ void pv_worker_raise_fatal(struct pv_worker *worker)
     /* Written through the file, not a mapping: nothing that it does can fault here. The worker is
      * dead, so there is nobody else whose bits a plain store could take away. */
     const uint32_t fatal = RING_STATUS_FATAL;
-    for (uint32_t i = 0; i < worker->ring_count; i++) {
+    for (uint32_t i = 0; i < ring_count(worker); i++) {
         (void)!pwrite(worker->rings[i].memory, &fatal, sizeof(fatal),
                       (off_t)worker->rings[i].status_offset);
     }

@@ -12,15 +12,17 @@
 
 /* The parent's side of one worker process. Inside of isolate/: see workers.h. */
 
-/* Clients look at their first ring when they ask whether we are alive; each costs a descriptor. */
-enum { PV_WORKER_RINGS_MAX = 4 };
+/* Each costs a descriptor: the first, at which clients look when they ask whether we are alive, and
+ * the latest. */
+enum { PV_WORKER_RINGS_MAX = 16 };
 
 struct pv_worker {
     struct pv_worker *next;
     pid_t pid;
-    int process; /* pidfd: readable when it has ended */
-    int control; /* our end of the socket pair */
-    int client;  /* a duplicate of its client's socket, to see it hang up; -1: none yet */
+    int process;          /* pidfd: readable when it has ended */
+    int control;          /* our end of the socket pair */
+    int client;           /* a duplicate of its client's socket, to see it hang up; -1: none yet */
+    struct pv_client who; /* that client */
     bool is_probe;
     bool is_ready;
     bool has_started;  /* has begun to read from its client */
@@ -32,7 +34,7 @@ struct pv_worker {
         int memory; /* whose pages hold the status word */
         uint64_t status_offset;
     } rings[PV_WORKER_RINGS_MAX];
-    uint32_t ring_count;
+    uint32_t ring_count; /* that were reported, maybe more than are kept */
 };
 
 /* Starts `program worker` with `environment` and hands it its set-up. */

@@ -1,5 +1,6 @@
 #include "isolate/workers.h"
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "isolate/worker.h"
@@ -13,7 +14,6 @@
 enum {
     EVENTS_MAX = 32,
     BACKOFF_SHIFT_MAX = 6,
-    ORPHANS_MAX = 64,
     /* Of one worker, before the others have their turn. More than fit into its socket. */
     MESSAGES_MAX = 512,
     /* Spare workers that die in a row before the driver is given up. */
@@ -30,6 +30,12 @@ static const uint64_t respawn_delay_ns = PV_NS_PER_S;
  * them from the client that has just come, which opens its instance meanwhile. */
 static const uint64_t settle_ns = 100 * PV_NS_PER_MS;
 
+/* A client without a worker: none was ready, or the one that it had died before it read a byte. */
+struct waiting {
+    struct pv_client who;
+    int socket;
+};
+
 struct pv_workers {
     struct pv_workers_params params;
     struct pv_setup setup;
@@ -43,8 +49,8 @@ struct pv_workers {
     uint64_t respawn_after_ns; /* 0: at once */
     bool is_settling;          /* a client may hurry it: respawn_after_ns tells of no failure */
     uint8_t *buffer;           /* for one message */
-    int orphans[ORPHANS_MAX];  /* clients whose worker has died before it has read a byte */
-    uint32_t orphan_count;
+    struct waiting *waiting;   /* the next one first; as many as there may be clients */
+    uint32_t waiting_count;
 };
 
 static bool watch(struct pv_workers *workers, int fd, uint32_t events, struct pv_worker *worker)
@@ -117,6 +123,25 @@ static void keep_spare(struct pv_workers *workers)
     }
 }
 
+static void add_waiting(struct pv_workers *workers, uint32_t place, struct waiting taken_client)
+{
+    PV_ASSERT(place <= workers->waiting_count &&
+              workers->waiting_count < workers->params.client_limit);
+    memmove(&workers->waiting[place + 1], &workers->waiting[place],
+            (workers->waiting_count - place) * sizeof(taken_client));
+    workers->waiting[place] = taken_client;
+    workers->waiting_count++;
+}
+
+static struct waiting take_waiting(struct pv_workers *workers, uint32_t place)
+{
+    struct waiting taken = workers->waiting[place];
+    workers->waiting_count--;
+    memmove(&workers->waiting[place], &workers->waiting[place + 1],
+            (workers->waiting_count - place) * sizeof(taken));
+    return taken;
+}
+
 enum pv_result pv_workers_create(const struct pv_workers_params *params,
                                  struct pv_workers **workers)
 {
@@ -127,8 +152,10 @@ enum pv_result pv_workers_create(const struct pv_workers_params *params,
     made->params = *params;
     made->setup = *params->setup;
     made->buffer = malloc(PV_MESSAGE_SIZE_MAX);
+    made->waiting = calloc(params->client_limit, sizeof(*made->waiting));
     made->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (made->buffer == NULL || made->epoll < 0 || !start_worker(made, true)) {
+    if (made->buffer == NULL || made->waiting == NULL || made->epoll < 0 ||
+        !start_worker(made, true)) {
         pv_workers_destroy(made);
         return PV_HOST_FAILED;
     }
@@ -154,9 +181,10 @@ void pv_workers_destroy(struct pv_workers *workers)
         pv_worker_raise_fatal(worker);
         pv_worker_destroy(worker);
     }
-    for (uint32_t i = 0; i < workers->orphan_count; i++) {
-        close(workers->orphans[i]);
+    while (workers->waiting_count != 0) {
+        close(take_waiting(workers, 0).socket);
     }
+    free(workers->waiting);
     pv_fd_close(&workers->epoll);
     free(workers->plans);
     free(workers->buffer);
@@ -311,16 +339,12 @@ static void hurry_spare(struct pv_workers *workers)
     keep_spare(workers);
 }
 
-/* The client of a worker that has not read from it can have another one. */
-static bool keep_orphan(struct pv_workers *workers, struct pv_worker *worker)
+/* The client of a worker that has not read from it can have another one, before all others. */
+static void keep_client(struct pv_workers *workers, struct pv_worker *worker)
 {
-    if (workers->orphan_count >= ORPHANS_MAX) {
-        return false;
-    }
     (void)epoll_ctl(workers->epoll, EPOLL_CTL_DEL, worker->client, NULL);
-    workers->orphans[workers->orphan_count++] = worker->client;
+    add_waiting(workers, 0, (struct waiting){worker->who, worker->client});
     worker->client = -1;
-    return true;
 }
 
 /* The process has ended: so has its client, and it must hear of it. */
@@ -332,7 +356,8 @@ static void on_end(struct pv_workers *workers, struct pv_worker *worker, const c
             pv_log_error(workers->params.log, "the probe %s: no GPU can be offered", how);
         }
         end_probe(workers, NULL, 0);
-    } else if (worker->client >= 0 && !worker->has_started && keep_orphan(workers, worker)) {
+    } else if (worker->client >= 0 && !worker->has_started) {
+        keep_client(workers, worker);
         pv_log_error(workers->params.log, "worker %d %s before it served; another one will",
                      (int)worker->pid, how);
         count_failure(workers);
@@ -377,6 +402,39 @@ static bool look_after(struct pv_workers *workers, struct pv_worker *worker, uin
     return true;
 }
 
+static void give(struct pv_workers *workers, struct pv_worker *worker, struct waiting client)
+{
+    worker->who = client.who;
+    worker->client = client.socket;
+    if (pv_message_send(worker->control, PV_MESSAGE_CLIENT, &client.who, sizeof(client.who), NULL,
+                        0, client.socket) != PV_OK ||
+        !watch(workers, client.socket, EPOLLRDHUP, worker)) {
+        pv_worker_kill(worker);
+    }
+    if (workers->respawn_after_ns == 0) {
+        workers->respawn_after_ns = pv_clock_now_ns() + settle_ns;
+        workers->is_settling = true;
+    }
+}
+
+/* Gives workers to clients that wait, first come first served, but for those that have gone. */
+static void hand_out(struct pv_workers *workers)
+{
+    for (uint32_t i = workers->waiting_count; i-- > 0;) {
+        if (has_hung_up(workers->waiting[i].socket)) {
+            close(take_waiting(workers, i).socket);
+        }
+    }
+    while (workers->waiting_count != 0) {
+        hurry_spare(workers);
+        struct pv_worker *worker = find_spare(workers);
+        if (worker == NULL) {
+            return;
+        }
+        give(workers, worker, take_waiting(workers, 0));
+    }
+}
+
 void pv_workers_dispatch(struct pv_workers *workers)
 {
     /* Which event it was does not matter: there are few workers, and looking costs little. */
@@ -389,42 +447,29 @@ void pv_workers_dispatch(struct pv_workers *workers)
         (void)look_after(workers, worker, now_ns);
         worker = next;
     }
-    if (workers->orphan_count != 0) {
-        hurry_spare(workers);
-    } else {
-        keep_spare(workers);
-    }
-    while (workers->orphan_count != 0 && find_spare(workers) != NULL) {
-        pv_workers_serve(workers, workers->orphans[--workers->orphan_count]);
-    }
+    keep_spare(workers);
+    hand_out(workers);
 }
 
 bool pv_workers_has_room(const struct pv_workers *workers)
 {
-    return workers->is_probed && workers->orphan_count == 0 &&
+    return workers->is_probed && workers->waiting_count == 0 &&
            pv_workers_client_count(workers) < workers->params.client_limit &&
            (workers->is_settling || find_spare(workers) != NULL);
 }
 
-void pv_workers_serve(struct pv_workers *workers, int taken_client)
+void pv_workers_serve(struct pv_workers *workers, struct pv_client client, int taken_socket)
 {
-    hurry_spare(workers);
-    struct pv_worker *worker = find_spare(workers);
-    if (worker == NULL) { /* none could be started; there was room, so no orphan is there yet */
-        workers->orphans[workers->orphan_count++] = taken_client;
-        return;
+    if (client.context_id == 0) {
+        client.context_id = ++workers->next_context_id;
     }
-    struct pv_client client = {.context_id = ++workers->next_context_id};
-    worker->client = taken_client;
-    if (pv_message_send(worker->control, PV_MESSAGE_CLIENT, &client, sizeof(client), NULL, 0,
-                        taken_client) != PV_OK ||
-        !watch(workers, taken_client, EPOLLRDHUP, worker)) {
-        pv_worker_kill(worker);
-    }
-    if (workers->respawn_after_ns == 0) {
-        workers->respawn_after_ns = pv_clock_now_ns() + settle_ns;
-        workers->is_settling = true;
-    }
+    add_waiting(workers, workers->waiting_count, (struct waiting){client, taken_socket});
+    hand_out(workers);
+}
+
+uint32_t pv_workers_waiting_count(const struct pv_workers *workers)
+{
+    return workers->waiting_count;
 }
 
 uint32_t pv_workers_client_count(const struct pv_workers *workers)

@@ -44,12 +44,15 @@ void pv_workers_dispatch(struct pv_workers *workers);
 
 /* Whether another client can be served now. If not, leave it in the listening socket's queue. */
 bool pv_workers_has_room(const struct pv_workers *workers);
-/* Gives a client to a worker, which may still be loading its driver. Takes the socket. Only when
- * there is room. */
-void pv_workers_serve(struct pv_workers *workers, int taken_client);
+/* Gives a client to a worker, which may still be loading its driver; while there is none, the
+ * client waits in a queue. Takes the socket. Clients that are served and that wait must be fewer
+ * than the limit. A context_id of 0 is replaced by a number of our own. */
+void pv_workers_serve(struct pv_workers *workers, struct pv_client client, int taken_socket);
 
 /* How many clients are being served. */
 uint32_t pv_workers_client_count(const struct pv_workers *workers);
+/* How many wait for a worker. */
+uint32_t pv_workers_waiting_count(const struct pv_workers *workers);
 /* How many workers have a client, or had one and have not ended yet. */
 uint32_t pv_workers_busy_count(const struct pv_workers *workers);
 /* How many processes there are, spare and ending ones too. */

@@ -19,6 +19,24 @@ enum { BLOBS_MAX = 1024, TIMEOUT_S = 20 };
 /* --- the other end -----------------------------------------------------------------------------
  */
 
+struct pv_renderer *remote_renderer_create(const struct pv_log *log)
+{
+    struct pv_renderer *renderer = calloc(1, sizeof(*renderer));
+    PV_ASSERT(renderer != NULL);
+    renderer->log = *log;
+    renderer->plans = *pv_fake_plans();
+    pv_host_from_entry(&renderer->host, pv_fake_get_instance_proc_addr, &renderer->log);
+    return renderer;
+}
+
+void remote_renderer_destroy(struct pv_renderer *renderer)
+{
+    if (renderer != NULL) {
+        pv_host_close(&renderer->host);
+    }
+    free(renderer);
+}
+
 static void write_log(void *user, enum pv_log_level level, const char *line)
 {
     struct guest_log *log = user;
@@ -62,12 +80,7 @@ int remote_server_start(struct remote_server *server, bool renderer)
     server->log.log =
         (struct pv_log){.level = PV_LOG_INFO, .write = write_log, .user = &server->log};
     if (renderer) {
-        server->renderer = calloc(1, sizeof(*server->renderer));
-        PV_ASSERT(server->renderer != NULL);
-        server->renderer->log = server->log.log;
-        server->renderer->plans = *pv_fake_plans();
-        pv_host_from_entry(&server->renderer->host, pv_fake_get_instance_proc_addr,
-                           &server->renderer->log);
+        server->renderer = remote_renderer_create(&server->log.log);
     }
     PV_ASSERT(pv_thread_start(&server->thread, "server", serve, server) == PV_OK);
     return ends[0];
@@ -76,10 +89,7 @@ int remote_server_start(struct remote_server *server, bool renderer)
 void remote_server_join(struct remote_server *server)
 {
     pv_thread_join(&server->thread);
-    if (server->renderer != NULL) {
-        pv_host_close(&server->renderer->host);
-    }
-    free(server->renderer);
+    remote_renderer_destroy(server->renderer);
     pthread_mutex_destroy(&server->log.lock);
 }
 

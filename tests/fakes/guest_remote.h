@@ -9,6 +9,10 @@
 
 /* A scripted guest whose context is behind a packet socket, as a device model has it. */
 
+/* On the fake driver. */
+struct pv_renderer *remote_renderer_create(const struct pv_log *log);
+void remote_renderer_destroy(struct pv_renderer *renderer);
+
 /* Serves one context on a thread, with the fake driver. */
 struct remote_server {
     struct pv_thread thread;

@@ -1,7 +1,10 @@
 #include "checks.h"
 #include "fakes/guest_remote.h"
+#include "front/context/serve.h"
+#include "isolate/hosts.h"
 #include "isolate/messages.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -245,6 +248,62 @@ static void without_a_driver_a_context_is_lost_from_the_start(void **state)
     remote_server_join(&server);
 }
 
+/* Threads for contexts, as a device without workers has them. */
+static void serve_on_thread(void *user, uint32_t context_id, int taken_socket)
+{
+    const struct pv_log silent = {0};
+    const struct pv_context_serve_params params = {
+        .renderer = user,
+        .log = &silent,
+        .context_id = context_id,
+    };
+    pv_context_serve(taken_socket, &params);
+    close(taken_socket);
+}
+
+static void threads_serve_as_many_contexts_as_they_may(void **state)
+{
+    (void)state;
+    enum { LIMIT = 4 };
+    const struct pv_log silent = {0};
+    pv_fake_reset();
+    int64_t live_objects = pv_fake_alive_count();
+    struct guest_baseline baseline = guest_baseline();
+    struct pv_renderer *renderer = remote_renderer_create(&silent);
+    struct pv_hosts *hosts;
+    const struct pv_hosts_params params = {
+        .log = &silent, .serve = serve_on_thread, .user = renderer, .limit = LIMIT};
+    assert_int_equal(pv_hosts_create(&params, &hosts), PV_OK);
+    for (int round = 0; round < 2; round++) {
+        struct guest *guests[LIMIT];
+        int socket;
+        for (uint32_t i = 0; i < LIMIT; i++) {
+            assert_int_equal(pv_hosts_open(hosts, i + 1, &socket), PV_OK);
+            guests[i] = guest_create_remote(socket);
+        }
+        assert_int_equal(pv_hosts_open(hosts, LIMIT + 1, &socket), PV_NO_MEMORY);
+        assert_int_equal(socket, -1);
+        for (uint32_t i = 0; i < LIMIT; i++) {
+            guest_ring_create(guests[i], &guests[i]->ring);
+            guest_open_device(guests[i]);
+            guest_fence(guests[i], 1, 1);
+            assert_true(guest_wait_fences(guests[i], 1));
+            guest_destroy(guests[i]);
+        }
+        struct pollfd ended = {.fd = pv_hosts_poll_fd(hosts), .events = POLLIN};
+        uint64_t deadline_ns = pv_clock_now_ns() + 5 * PV_NS_PER_S;
+        while (guest_baseline().threads > baseline.threads && pv_clock_now_ns() < deadline_ns) {
+            assert_int_equal(poll(&ended, 1, 5000), 1);
+            pv_hosts_dispatch(hosts);
+            assert_int_equal(pv_hosts_process_count(hosts), 0);
+        }
+    }
+    pv_hosts_destroy(hosts);
+    remote_renderer_destroy(renderer);
+    assert_int_equal(pv_fake_alive_count(), live_objects);
+    assert_true(guest_is_back_at(&baseline, UINT64_C(1) << 20));
+}
+
 /* Everything is sent, then heard: LOST, and the end. */
 static void expect_sent_away(int socket)
 {
@@ -317,6 +376,7 @@ int main(void)
         REMOTE_TEST(hang_up_ends_a_context_that_waits_for_its_guest),
         REMOTE_TEST(a_guest_that_breaks_the_protocol_gets_all_its_answers),
         REMOTE_TEST(memory_that_cannot_be_attached_loses_the_context),
+        cmocka_unit_test(threads_serve_as_many_contexts_as_they_may),
         cmocka_unit_test(a_device_that_speaks_nonsense_is_sent_away),
         cmocka_unit_test(malformed_packets_end_a_context),
         cmocka_unit_test(without_a_driver_a_context_is_lost_from_the_start),

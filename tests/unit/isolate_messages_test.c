@@ -278,6 +278,30 @@ static void a_dead_worker_leaves_fatal_in_its_rings(void **state)
     close(memory);
 }
 
+/* Of many rings, the first and the latest: what is kept does not grow. */
+static void a_dead_worker_tells_its_first_ring_and_the_latest(void **state)
+{
+    (void)state;
+    enum { RINGS = 3 * PV_WORKER_RINGS_MAX };
+    struct pv_worker worker = {.process = -1, .control = -1, .client = -1};
+    size_t before = open_count();
+    int memory = new_memory(true, RINGS * 4);
+    for (uint64_t i = 0; i < RINGS; i++) {
+        pv_worker_add_ring(&worker, dup(memory), i * 4);
+    }
+    assert_int_equal(open_count(), before + 1 + PV_WORKER_RINGS_MAX);
+    pv_worker_raise_fatal(&worker);
+    uint32_t status[RINGS];
+    assert_int_equal(pread(memory, status, sizeof(status), 0), sizeof(status));
+    for (uint32_t i = 0; i < RINGS; i++) {
+        assert_int_equal(status[i], i == 0 || i > RINGS - PV_WORKER_RINGS_MAX ? 2 : 0);
+    }
+    for (uint32_t i = 0; i < PV_WORKER_RINGS_MAX; i++) {
+        close(worker.rings[i].memory);
+    }
+    close(memory);
+}
+
 static void what_is_not_sealed_memory_is_no_ring(void **state)
 {
     (void)state;
@@ -383,6 +407,7 @@ int main(void)
         cmocka_unit_test(last_words_are_heard_though_ours_went_unread),
         cmocka_unit_test(random_messages_never_harm),
         cmocka_unit_test(a_dead_worker_leaves_fatal_in_its_rings),
+        cmocka_unit_test(a_dead_worker_tells_its_first_ring_and_the_latest),
         cmocka_unit_test(what_is_not_sealed_memory_is_no_ring),
         cmocka_unit_test(the_status_word_of_a_new_ring_is_found),
         cmocka_unit_test(a_cut_ring_has_no_status_word),

@@ -296,6 +296,19 @@ static void serve(struct session *session)
     }
 }
 
+/* Says so, and waits until the device has heard it and hangs up: nothing else is wrong here. */
+static void serve_lost(struct session *session)
+{
+    pv_log_error(&session->log, "no context can be had: there is no usable Vulkan driver");
+    tell(session, PV_MESSAGE_LOST, NULL, 0, -1);
+    struct pv_message message;
+    while (session->buffer != NULL &&
+           pv_message_receive(session->socket, PV_MESSAGE_TO_CONTEXT, true, session->buffer,
+                              &message) == PV_OK) {
+        pv_fd_close(&message.fd);
+    }
+}
+
 static void report(struct session *session)
 {
     if (session->params->finished == NULL) {
@@ -336,8 +349,7 @@ void pv_context_serve(int socket, const struct pv_context_serve_params *params)
     if (open_context(&session)) {
         serve(&session);
     } else {
-        pv_log_error(&session.log, "no context can be had: there is no usable Vulkan driver");
-        tell(&session, PV_MESSAGE_LOST, NULL, 0, -1);
+        serve_lost(&session);
     }
     report(&session);
     if (session.context != NULL && !pv_fifo_is_idle(&session.fifo)) {

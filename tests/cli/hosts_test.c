@@ -1,0 +1,230 @@
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/thread.h"
+#include "fakes/guest_remote.h"
+#include "isolate/hosts.h"
+#include "unit/check.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Contexts in real workers, as a device has them. */
+
+enum { BURST = 10, LIGHT_BURST = 100, RING_FATAL = 2 };
+
+/* The device's thread. */
+struct device {
+    struct pv_log log;
+    struct pv_worker_setup setup;
+    struct pv_hosts *hosts;
+    pthread_mutex_t lock; /* of hosts */
+    struct pv_thread thread;
+    int stop_read, stop_write;
+    uint32_t most_processes;
+};
+
+static void run_device(void *user)
+{
+    struct device *device = user;
+    struct pollfd fds[] = {
+        {.fd = pv_hosts_poll_fd(device->hosts), .events = POLLIN},
+        {.fd = device->stop_read, .events = POLLIN},
+    };
+    while (fds[1].revents == 0) {
+        pthread_mutex_lock(&device->lock);
+        pv_hosts_dispatch(device->hosts);
+        uint32_t processes = pv_hosts_process_count(device->hosts);
+        device->most_processes =
+            processes > device->most_processes ? processes : device->most_processes;
+        int timeout_ms = pv_hosts_timeout_ms(device->hosts);
+        pthread_mutex_unlock(&device->lock);
+        /* A context that is opened meanwhile may need an earlier look. */
+        (void)poll(fds, 2, timeout_ms < 0 || timeout_ms > 100 ? 100 : timeout_ms);
+    }
+}
+
+static void open_device(struct device *device, const char *driver, uint32_t limit, bool is_quiet)
+{
+    memset(device, 0, sizeof(*device));
+    if (!is_quiet) {
+        device->log = pv_log_stderr(PV_LOG_ERROR);
+    }
+    const struct pv_worker_setup_params setup = {.driver = driver, .without_cache = true};
+    assert_int_equal(pv_worker_setup_init(&device->setup, &setup), PV_OK);
+    const struct pv_hosts_params params = {
+        .log = &device->log,
+        .setup = &device->setup,
+        .program = getenv("PV_TEST_PROGRAM"),
+        .limit = limit,
+    };
+    assert_int_equal(pv_hosts_create(&params, &device->hosts), PV_OK);
+    assert_int_equal(pthread_mutex_init(&device->lock, NULL), 0);
+    assert_int_equal(pv_fd_pipe(&device->stop_read, &device->stop_write), PV_OK);
+    assert_int_equal(pv_thread_start(&device->thread, "device", run_device, device), PV_OK);
+}
+
+static void close_device(struct device *device)
+{
+    const uint8_t byte = 0;
+    assert_int_equal(pv_fd_write(device->stop_write, &byte, 1), PV_OK);
+    pv_thread_join(&device->thread);
+    pv_hosts_destroy(device->hosts);
+    pv_worker_setup_finish(&device->setup);
+    pthread_mutex_destroy(&device->lock);
+    pv_fd_close(&device->stop_read);
+    pv_fd_close(&device->stop_write);
+}
+
+static struct guest *open_context(struct device *device, uint32_t id)
+{
+    int socket;
+    pthread_mutex_lock(&device->lock);
+    enum pv_result result = pv_hosts_open(device->hosts, id, &socket);
+    pthread_mutex_unlock(&device->lock);
+    return result == PV_OK ? guest_create_remote(socket) : NULL;
+}
+
+static void check_context(struct guest *g)
+{
+    guest_ring_create(g, &g->ring);
+    guest_open_device(g);
+    guest_fence(g, 0, 1);
+    guest_fence(g, 1, 2);
+    assert_true(guest_wait_fences(g, 2));
+}
+
+/* Before the probe has answered, with one spare worker at most: all are served, each by a worker of
+ * its own. */
+static void a_burst_of_contexts_is_served_whole(void **state)
+{
+    (void)state;
+    struct device device;
+    struct guest *guests[BURST];
+    open_device(&device, NULL, BURST, false);
+    for (uint32_t i = 0; i < BURST; i++) {
+        guests[i] = open_context(&device, i + 1);
+        assert_non_null(guests[i]);
+    }
+    assert_null(open_context(&device, BURST + 1)); /* the limit */
+    for (uint32_t i = 0; i < BURST; i++) {
+        check_context(guests[i]);
+    }
+    pthread_mutex_lock(&device.lock);
+    assert_true(device.most_processes >= BURST);
+    pthread_mutex_unlock(&device.lock);
+    for (uint32_t i = 0; i < BURST; i++) {
+        guest_destroy(guests[i]);
+    }
+    struct guest *another = open_context(&device, 1); /* there is room again */
+    assert_non_null(another);
+    check_context(another);
+    guest_destroy(another);
+    close_device(&device);
+}
+
+/* Where there is no driver workers are light, and tell each context that it is lost. */
+static void a_hundred_contexts_at_once_each_get_their_answers(void **state)
+{
+    (void)state;
+    char manifest[] = "/tmp/pearvisor-test-XXXXXX";
+    int fd = mkstemp(manifest);
+    static const char text[] = "{\"ICD\": {\"library_path\": \"/nowhere/libvulkan.so\"}}";
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    close(fd);
+    struct device device;
+    static struct guest *guests[LIGHT_BURST];
+    open_device(&device, manifest, LIGHT_BURST, false);
+    for (uint32_t i = 0; i < LIGHT_BURST; i++) {
+        guests[i] = open_context(&device, i + 1);
+        assert_non_null(guests[i]);
+        guest_fence(guests[i], 0, 1);
+    }
+    for (uint32_t i = 0; i < LIGHT_BURST; i++) {
+        const char *why = NULL;
+        assert_true(guest_remote_wait_lost(guests[i], &why));
+        assert_non_null(why); /* said by a worker, not by its death */
+        assert_true(guest_wait_fences(guests[i], 1));
+    }
+    for (uint32_t i = 0; i < LIGHT_BURST; i++) {
+        guest_destroy(guests[i]);
+    }
+    close_device(&device);
+    (void)unlink(manifest);
+}
+
+/* Every worker of this process. */
+static void kill_children(void)
+{
+    DIR *directory = opendir("/proc");
+    struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        char path[300], state;
+        int pid = atoi(entry->d_name), parent = 0;
+        snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+        FILE *file = pid > 0 ? fopen(path, "re") : NULL;
+        if (file == NULL) {
+            continue;
+        }
+        if (fscanf(file, "%*d (%*[^)]) %c %d", &state, &parent) == 2 && parent == getpid()) {
+            (void)kill(pid, SIGKILL);
+        }
+        fclose(file);
+    }
+    closedir(directory);
+}
+
+static void a_killed_worker_loses_its_context_and_tells_the_guest(void **state)
+{
+    (void)state;
+    struct device device;
+    const char *why = "";
+    open_device(&device, NULL, 4, true); /* a worker will be killed */
+    struct guest *g = open_context(&device, 1);
+    assert_non_null(g);
+    check_context(g);
+    struct guest_ring second = {0}; /* not only the first one is told */
+    guest_ring_create(g, &second);
+    kill_children();
+    guest_fence(g, 0, 3);
+    assert_true(guest_remote_wait_lost(g, &why));
+    assert_null(why);
+    assert_true(guest_wait_fences(g, 3));
+    assert_true(guest_ring_wait_status(&g->ring, RING_FATAL, PV_NS_PER_S));
+    assert_true(guest_ring_wait_status(&second, RING_FATAL, PV_NS_PER_S));
+    guest_ring_finish(&second);
+    guest_destroy(g);
+    struct guest *another = open_context(&device, 2); /* and others are served */
+    assert_non_null(another);
+    check_context(another);
+    guest_destroy(another);
+    close_device(&device);
+}
+
+static void without_a_program_there_are_no_hosts(void **state)
+{
+    (void)state;
+    static const struct pv_log silent;
+    static const struct pv_worker_setup setup;
+    struct pv_hosts *hosts;
+    setenv("PEARVISOR_PROGRAM", "/nowhere/pearvisor", 1);
+    const struct pv_hosts_params params = {.log = &silent, .setup = &setup, .limit = 1};
+    assert_int_equal(pv_hosts_create(&params, &hosts), PV_HOST_FAILED);
+    assert_null(hosts);
+    unsetenv("PEARVISOR_PROGRAM");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_burst_of_contexts_is_served_whole),
+        cmocka_unit_test(a_hundred_contexts_at_once_each_get_their_answers),
+        cmocka_unit_test(a_killed_worker_loses_its_context_and_tells_the_guest),
+        cmocka_unit_test(without_a_program_there_are_no_hosts),
+    };
+    return cmocka_run_group_tests_name("hosts", tests, NULL, NULL);
+}
