@@ -1,6 +1,6 @@
 /* Reads what a probe said, for those who may not know host/. */
 
-#include "api/params.h"
+#include "base/params.h"
 #include "host/memory_plan.h"
 
 #include <pearvisor/inspect.h>

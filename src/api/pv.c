@@ -1,8 +1,8 @@
 /* The public calls on a context: arguments in, results out; the work is in render/. */
 
-#include "api/params.h"
 #include "api/renderer.h"
 #include "base/fd.h"
+#include "base/params.h"
 #include "blob/blob.h"
 #include "render/context.h"
 

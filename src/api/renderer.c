@@ -1,7 +1,7 @@
 #include "api/renderer.h"
 
-#include "api/params.h"
 #include "base/assert.h"
+#include "base/params.h"
 #include "render/context.h"
 #include "render/exec.h"
 

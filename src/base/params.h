@@ -1,5 +1,5 @@
-#ifndef PV_API_PARAMS_H
-#define PV_API_PARAMS_H
+#ifndef PV_BASE_PARAMS_H
+#define PV_BASE_PARAMS_H
 
 #include "base/result.h"
 

@@ -1,4 +1,4 @@
-#include "api/params.h"
+#include "base/params.h"
 
 #include <stdint.h>
 #include <string.h>
