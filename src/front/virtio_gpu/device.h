@@ -316,7 +316,8 @@ bool pv_virtio_gpu_rect_is_inside(const struct pv_virtio_gpu_rect *rect, uint32_
 /* --- edid.c ------------------------------------------------------------------------------------
  */
 
-/* The monitor's self-description; returns its size, at most PV_VIRTIO_GPU_EDID_SIZE. */
+/* The monitor's self-description; returns its size, at most PV_VIRTIO_GPU_EDID_SIZE. 0 for one that
+ * is too large for its words. */
 uint32_t pv_virtio_gpu_edid(uint8_t *edid, uint32_t scanout, uint32_t width, uint32_t height);
 
 /* --- host.c ------------------------------------------------------------------------------------

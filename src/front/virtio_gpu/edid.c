@@ -29,7 +29,7 @@ static uint32_t millimetres(uint32_t pixels)
 /* The one mode: 18 bytes. */
 static void put_timing(uint8_t *at, uint32_t width, uint32_t height)
 {
-    uint32_t clock_10khz = (width + H_BLANK) * (height + V_BLANK) / 10000 * REFRESH_HZ;
+    uint32_t clock_10khz = (width + H_BLANK) * (height + V_BLANK) * REFRESH_HZ / 10000;
     if (clock_10khz > CLOCK_MAX_10KHZ) {
         clock_10khz = CLOCK_MAX_10KHZ; /* a slower monitor */
     }
@@ -73,14 +73,11 @@ static void put_text(uint8_t *at, uint8_t tag, const char *text)
 
 uint32_t pv_virtio_gpu_edid(uint8_t *edid, uint32_t scanout, uint32_t width, uint32_t height)
 {
-    if (width > SIDE_MAX) {
-        width = SIDE_MAX;
-    }
-    if (height > SIDE_MAX) {
-        height = SIDE_MAX;
+    if (width > SIDE_MAX || height > SIDE_MAX) {
+        return 0;
     }
     static const uint8_t head[] = {
-        0,    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x42, 0x36, /* manufacturer "PQV", */
+        0,    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x42, 0x56, /* manufacturer "PRV", */
         0x01, 0x00,                                              /* product 1 */
     };
     memset(edid, 0, BLOCK_SIZE);

@@ -1,6 +1,7 @@
 /* Images that the guest's driver draws itself (a console, a cursor): pixels in host memory, copied
  * from the guest's when it says so. */
 
+#include "base/checked.h"
 #include "front/virtio_gpu/device.h"
 
 #include <stdlib.h>
@@ -64,9 +65,12 @@ static enum pv_virtio_gpu_response transfer(struct pv_gpu *gpu, uint32_t id,
     if (resource == NULL || resource->kind != PV_VIRTIO_GPU_IMAGE) {
         return PV_VIRTIO_GPU_ERR_INVALID_RESOURCE_ID;
     }
+    if (!pv_virtio_gpu_rect_is_inside(rect, resource->width, resource->height)) {
+        return PV_VIRTIO_GPU_ERR_INVALID_PARAMETER;
+    }
     uint64_t row_bytes = (uint64_t)rect->width * PIXEL_BYTES;
-    if (!pv_virtio_gpu_rect_is_inside(rect, resource->width, resource->height) ||
-        offset > resource->backing.size) {
+    uint64_t all_bytes = (rect->height - 1) * stride + row_bytes; /* 2^14 strides below 2^32 */
+    if (!pv_range_inside(offset, all_bytes, resource->backing.size)) {
         return PV_VIRTIO_GPU_ERR_INVALID_PARAMETER;
     }
     for (uint64_t y = 0; y < rect->height; y++) {

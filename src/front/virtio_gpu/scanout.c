@@ -48,13 +48,14 @@ enum pv_virtio_gpu_response pv_virtio_gpu_get_edid(struct pv_gpu *gpu,
         return PV_VIRTIO_GPU_ERR_INVALID_SCANOUT_ID;
     }
     const struct pv_virtio_gpu_scanout *scanout = &gpu->scanouts[asked.id];
-    if (scanout->monitor_width == 0) {
-        return PV_VIRTIO_GPU_ERR_UNSPEC; /* no monitor, no EDID */
-    }
     struct pv_virtio_gpu_edid *edid = request->answer;
+    if (scanout->monitor_width == 0) {
+        return PV_VIRTIO_GPU_ERR_UNSPEC; /* no monitor */
+    }
     edid->size =
         pv_virtio_gpu_edid(edid->edid, asked.id, scanout->monitor_width, scanout->monitor_height);
-    return PV_VIRTIO_GPU_OK_EDID;
+    /* Without one, Linux goes by the display info. */
+    return edid->size != 0 ? PV_VIRTIO_GPU_OK_EDID : PV_VIRTIO_GPU_ERR_UNSPEC;
 }
 
 void pv_gpu_resize(struct pv_gpu *gpu, uint32_t scanout, uint32_t width, uint32_t height)
