@@ -26,6 +26,17 @@ static PV_ALWAYS_INLINE void pv_guest_store_u32(uint32_t *word, uint32_t value)
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
+/* The same for the halfwords of a virtqueue, 2-byte aligned. */
+static PV_ALWAYS_INLINE uint16_t pv_guest_load_u16(const uint16_t *halfword)
+{
+    return __atomic_load_n(halfword, __ATOMIC_ACQUIRE);
+}
+
+static PV_ALWAYS_INLINE void pv_guest_store_u16(uint16_t *halfword, uint16_t value)
+{
+    __atomic_store_n(halfword, value, __ATOMIC_RELEASE);
+}
+
 static PV_ALWAYS_INLINE uint32_t pv_guest_fetch_or_u32(uint32_t *word, uint32_t bits)
 {
     return __atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST);
