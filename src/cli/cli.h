@@ -8,5 +8,6 @@ int pv_worker_main(int argc, char **argv);
 int pv_doctor_main(int argc, char **argv);
 int pv_self_test_main(int argc, char **argv);
 int pv_coverage_main(int argc, char **argv);
+int pv_vhost_user_main(int argc, char **argv);
 
 #endif

@@ -9,9 +9,9 @@
 
 enum { BACKLOG = 64 };
 
-static bool complain(const char *path, const char *what)
+static bool complain(const char *subcommand, const char *path, const char *what)
 {
-    fprintf(stderr, "pearvisor serve: %s: %s\n", path, what);
+    fprintf(stderr, "pearvisor %s: %s: %s\n", subcommand, path, what);
     return false;
 }
 
@@ -29,35 +29,36 @@ static bool is_live(const struct sockaddr_un *address)
 }
 
 /* Makes way for our socket. */
-static bool clear_path(const struct sockaddr_un *address)
+static bool clear_path(const char *subcommand, const struct sockaddr_un *address)
 {
     struct stat status;
     if (lstat(address->sun_path, &status) != 0) {
-        return errno == ENOENT || complain(address->sun_path, strerror(errno));
+        return errno == ENOENT || complain(subcommand, address->sun_path, strerror(errno));
     }
     if (!S_ISSOCK(status.st_mode)) {
-        return complain(address->sun_path, "there is a file of another kind");
+        return complain(subcommand, address->sun_path, "there is a file of another kind");
     }
     if (is_live(address)) {
-        return complain(address->sun_path, "another server is listening there");
+        return complain(subcommand, address->sun_path, "another server is listening there");
     }
-    return unlink(address->sun_path) == 0 || complain(address->sun_path, strerror(errno));
+    return unlink(address->sun_path) == 0 ||
+           complain(subcommand, address->sun_path, strerror(errno));
 }
 
-bool pv_listener_open(struct pv_listener *listener, const char *path)
+bool pv_listener_open(struct pv_listener *listener, const char *subcommand, const char *path)
 {
     listener->fd = -1;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(address.sun_path)) {
-        return complain(path, "too long for a socket's name (107 bytes at most)");
+        return complain(subcommand, path, "too long for a socket's name (107 bytes at most)");
     }
     strcpy(address.sun_path, path);
-    if (!clear_path(&address)) {
+    if (!clear_path(subcommand, &address)) {
         return false;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
-        return complain(path, strerror(errno));
+        return complain(subcommand, path, strerror(errno));
     }
     /* From its first moment on for the owner alone: a later chmod would leave a gap. */
     mode_t before = umask(S_IXUSR | S_IRWXG | S_IRWXO);
@@ -71,7 +72,7 @@ bool pv_listener_open(struct pv_listener *listener, const char *path)
     }
     if (bound != 0) {
         close(fd);
-        return complain(path, strerror(error));
+        return complain(subcommand, path, strerror(error));
     }
     listener->fd = fd;
     strcpy(listener->path, path);

@@ -11,8 +11,8 @@ struct pv_listener {
 };
 
 /* Replaces a file that a server left behind, but not the socket of one that lives. Tells what does
- * not work in one line on stderr. */
-bool pv_listener_open(struct pv_listener *listener, const char *path);
+ * not work in one line on stderr, as that subcommand. */
+bool pv_listener_open(struct pv_listener *listener, const char *subcommand, const char *path);
 /* Closes and removes the file. */
 void pv_listener_close(struct pv_listener *listener);
 

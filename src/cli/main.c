@@ -14,6 +14,7 @@ static const struct {
     const char *summary; /* NULL: not meant for people */
 } subcommands[] = {
     {"serve", pv_serve_main, "serve Vulkan to programs and containers over a unix socket"},
+    {"vhost-user", pv_vhost_user_main, "give a virtual machine of QEMU a GPU, over a unix socket"},
     {"demo", pv_demo_main, "draw a scene natively and through PearVisor, and compare"},
     {"doctor", pv_doctor_main, "say what this machine can do, and what to do next"},
     {"coverage", pv_coverage_main, "list the Vulkan commands that this build knows"},
@@ -30,11 +31,11 @@ static void print_help(FILE *out)
                  "Gives virtual machines, containers and programs the host's Vulkan.\n\n");
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
         if (subcommands[i].summary != NULL) {
-            fprintf(out, "  %-10s%s\n", subcommands[i].name, subcommands[i].summary);
+            fprintf(out, "  %-12s%s\n", subcommands[i].name, subcommands[i].summary);
         }
     }
-    fprintf(out, "\n  --help    this text; `pearvisor SUBCOMMAND --help` for a subcommand's\n"
-                 "  --version the version\n");
+    fprintf(out, "\n  --help      this text; `pearvisor SUBCOMMAND --help` for a subcommand's\n"
+                 "  --version   the version\n");
 }
 
 int main(int argc, char **argv)

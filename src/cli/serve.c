@@ -176,7 +176,7 @@ static int serve_all(struct serve *serve)
         return print_environment(path);
     }
     if (!prepare_workers(serve) || !catch_signals(serve) ||
-        !pv_listener_open(&serve->server.listener, path) || !start_workers(serve)) {
+        !pv_listener_open(&serve->server.listener, "serve", path) || !start_workers(serve)) {
         return 1;
     }
     return pv_serve_run(&serve->server, &serve->mask);
