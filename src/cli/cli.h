@@ -5,6 +5,7 @@
  * status: 0 for success, 1 for a failure that was told in one line, 2 for a wrong option. */
 int pv_serve_main(int argc, char **argv);
 int pv_worker_main(int argc, char **argv);
+int pv_image_main(int argc, char **argv);
 int pv_doctor_main(int argc, char **argv);
 int pv_self_test_main(int argc, char **argv);
 int pv_coverage_main(int argc, char **argv);

@@ -58,6 +58,10 @@ static int take(const struct pv_options *options, int argc, char **argv, int *at
     const char *argument = argv[*at];
     size_t length = strcspn(argument, "=");
     const char *value = argument[length] == '=' ? argument + length + 1 : NULL;
+    if (argument[0] != '-' && options->set_argument != NULL) {
+        const char *fault = options->set_argument(user, argument);
+        return fault != NULL ? complain(options, argument, strlen(argument), fault) : -1;
+    }
     const struct pv_option *option = find(options, argument, length);
     if (option == NULL) {
         const char *what = argument[0] == '-' ? "unknown option" : "unexpected argument";

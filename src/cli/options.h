@@ -23,6 +23,8 @@ struct pv_options {
     const struct pv_option *table;
     size_t count;
     bool has_rest; /* arguments behind -- are allowed */
+    /* Takes an argument that is no option, like pv_option's set; NULL: there is none. */
+    const char *(*set_argument)(void *user, const char *value);
 };
 
 /* Returns -1 to go on, else the exit status: 0 after --help, 2 for what is wrong. *rest is the
