@@ -6,6 +6,7 @@
 int pv_serve_main(int argc, char **argv);
 int pv_worker_main(int argc, char **argv);
 int pv_image_main(int argc, char **argv);
+int pv_run_main(int argc, char **argv);
 int pv_doctor_main(int argc, char **argv);
 int pv_self_test_main(int argc, char **argv);
 int pv_coverage_main(int argc, char **argv);

@@ -16,6 +16,7 @@ static const struct {
     {"serve", pv_serve_main, "serve Vulkan to programs and containers over a unix socket"},
     {"vhost-user", pv_vhost_user_main, "give a virtual machine of QEMU a GPU, over a unix socket"},
     {"image", pv_image_main, "build a guest for a virtual machine"},
+    {"run", pv_run_main, "boot a virtual machine with the host's GPU"},
     {"demo", pv_demo_main, "draw a scene natively and through PearVisor, and compare"},
     {"doctor", pv_doctor_main, "say what this machine can do, and what to do next"},
     {"coverage", pv_coverage_main, "list the Vulkan commands that this build knows"},
