@@ -17,8 +17,8 @@ import unittest
 PROGRAM = os.environ["PV_TEST_PROGRAM"]
 SLOW_S = 60  # sanitizers and busy machines
 
-TOOLS = ("apt-get apt-cache apt-config mmdebstrap dpkg-deb mke2fs depmod cpio xz zstd fakeroot"
-         ).split()
+TOOLS = ("apt-get", "apt-cache", "apt-config", "mmdebstrap", "dpkg-deb", "mke2fs", "depmod", "cpio",
+         "xz", "zstd", "fakeroot", "newuidmap")
 # One script under all these names. FAKE_FAIL names a tool that fails with a line of apt's form,
 # FAKE_HANG one that writes half of its result and waits.
 FAKE = r"""#!/bin/sh

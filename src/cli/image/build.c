@@ -41,9 +41,11 @@ static bool has_programs(void)
         {"xz", "xz-utils"},
         {"zstd", "zstd"},
         {"depmod", "kmod"},
-        {"fakeroot", "fakeroot"}, /* the last one: root does without */
+        /* Who is root does without these. */
+        {"fakeroot", "fakeroot"},
+        {"newuidmap", "uidmap"},
     };
-    size_t count = sizeof(needed) / sizeof(needed[0]) - (geteuid() == 0 ? 1 : 0);
+    size_t count = sizeof(needed) / sizeof(needed[0]) - (geteuid() == 0 ? 2 : 0);
     char missing[256] = "";
     for (size_t i = 0; i < count; i++) {
         if (!pv_image_has_program(needed[i][0])) {
