@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""share/guest/pearvisor-guest names the first thing that Venus lacks, and Venus when it is there."""
+"""share/guest/pearvisor-guest names what Venus lacks first, and Venus when it is there."""
 
 import os
 import pathlib
