@@ -517,6 +517,12 @@ class Consoles(Case):
         terminal.wait_for(b"QEMU ended (killed by signal 9)")
         self.assertEqual(terminal.close(), 1)
 
+    def test_a_terminal_that_goes_takes_the_guest_with_it(self):
+        terminal = self.open()
+        os.close(terminal.main)
+        os.close(terminal.other)
+        self.assertEqual(terminal.process.wait(SLOW_S), 128 + signal.SIGHUP)
+
     def test_input_that_is_no_terminal_waits_for_the_guest(self):
         status, out, _ = self.run_it(data=b"say this\noff\n")
         self.assertEqual(status, 0)

@@ -143,6 +143,10 @@ static void move_bytes(struct pv_session *session, const struct pollfd fds[WAIT_
         shutdown(in->to, SHUT_WR);
         in->to = -1;
     }
+    /* A terminal that has gone, as with SIGHUP: it has no other end. */
+    if (!is_command(session) && session->in.look != NULL && in->from < 0 && in->to >= 0) {
+        pv_session_end(session, PV_END_SIGNAL, SIGHUP, "the terminal has gone");
+    }
     const int error = session->out.error != 0 ? session->out.error : session->err.error;
     if (error != 0) {
         pv_session_end(session, PV_END_OUTPUT, error, "%s", strerror(error));
