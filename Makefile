@@ -4,7 +4,7 @@ DESTDIR ?=
 # Everything goes here; the release build is build/meson, and build/pearvisor is a link into it.
 BUILD := build/meson
 
-.PHONY: all build demo test bench check-style format install clean distclean help setup-%
+.PHONY: all build demo test bench fuzz check-style format install clean distclean help setup-%
 
 all: build ## Build build/pearvisor
 
@@ -33,6 +33,9 @@ bench: setup-bench ## Measure natively and through PearVisor; leaves build/bench
 	@[ -d $(BUILD)/bench ] || meson setup --reconfigure $(BUILD) -Dtests=enabled >build/configure.log
 	@tools/ninja -C $(BUILD) meson-benchmark-prereq bench/client/vulkan_bench
 	@PYTHONDONTWRITEBYTECODE=1 bench/run.py
+
+fuzz: setup-test ## Fuzz the GPU device for FUZZ_SECONDS (300); leaves build/fuzz/corpus
+	@tools/run-fuzz gpu_fuzz
 
 check-style: setup-style ## Check formatting, include order and size limits
 	@tools/check-style

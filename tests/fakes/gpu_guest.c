@@ -52,7 +52,10 @@ static bool read_memory(void *user, uint64_t guest_address, void *bytes, size_t 
 static void finish(struct gpu_guest *g, uint64_t token)
 {
     g->map_token = token;
-    if (token != 0 && !g->maps_later) {
+    if (token != 0 && g->maps_later) {
+        PV_ASSERT(g->waiting_count < GPU_GUEST_TOKENS_MAX);
+        g->waiting_tokens[g->waiting_count++] = token;
+    } else if (token != 0) {
         pv_gpu_finish_map(g->gpu, token, !g->maps_fail);
     }
 }
@@ -72,6 +75,7 @@ static void map(void *user, uint64_t token, const struct pv_gpu_mapping *mapping
     g->map_count++;
     if (!g->maps_fail) {
         g->mappings[g->mapping_count++] = (struct gpu_mapping){
+            .token = token,
             .offset = mapping->offset,
             .size = mapping->size_bytes,
             .fd = pv_fd_duplicate(mapping->fd),
@@ -90,6 +94,23 @@ static void take_away(struct gpu_guest *g, uint32_t index)
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED);
     pv_fd_close(&mapping->fd);
     *mapping = g->mappings[--g->mapping_count];
+}
+
+void gpu_guest_finish_map(struct gpu_guest *g, uint64_t token, bool ok)
+{
+    for (uint32_t i = 0; i < g->waiting_count; i++) {
+        if (g->waiting_tokens[i] == token) {
+            g->waiting_count--;
+            memmove(&g->waiting_tokens[i], &g->waiting_tokens[i + 1],
+                    (g->waiting_count - i) * sizeof(token));
+        }
+    }
+    for (uint32_t i = 0; i < g->mapping_count && !ok; i++) {
+        if (g->mappings[i].token == token) {
+            take_away(g, i);
+        }
+    }
+    pv_gpu_finish_map(g->gpu, token, ok);
 }
 
 static void unmap(void *user, uint64_t token, uint64_t offset, uint64_t size_bytes)

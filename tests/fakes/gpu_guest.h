@@ -49,6 +49,7 @@ struct gpu_answer {
 
 /* In the window now, or on its way. */
 struct gpu_mapping {
+    uint64_t token;
     uint64_t offset, size;
     int fd; /* of our own */
     uint32_t caching;
@@ -63,9 +64,11 @@ struct gpu_guest {
     size_t capacities[GPU_GUEST_TOKENS_MAX];
     uint32_t answer_count;
 
-    bool maps_later; /* the test calls pv_gpu_finish_map() */
+    bool maps_later; /* the test calls gpu_guest_finish_map() */
     bool maps_fail;
-    uint64_t map_token; /* of the last map or unmap that waits */
+    uint64_t map_token;                            /* of the last map or unmap */
+    uint64_t waiting_tokens[GPU_GUEST_TOKENS_MAX]; /* of those that the test has to finish */
+    uint32_t waiting_count;
     uint32_t map_count, unmap_count;
     struct gpu_mapping mappings[GPU_GUEST_MAPPINGS_MAX];
     uint32_t mapping_count;
@@ -101,6 +104,8 @@ uint32_t gpu_guest_type(struct gpu_guest *g, uint64_t token);
 uint32_t gpu_guest_ask(struct gpu_guest *g, const void *request, size_t size);
 /* Dispatches until it is answered; false after 20 s. */
 bool gpu_guest_wait(struct gpu_guest *g, uint64_t token);
+/* Finishes one that waits; a map that fails is taken away again. */
+void gpu_guest_finish_map(struct gpu_guest *g, uint64_t token, bool ok);
 /* Dispatches as long as there is something to do. */
 void gpu_guest_pump(struct gpu_guest *g);
 
