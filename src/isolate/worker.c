@@ -125,19 +125,28 @@ enum pv_result pv_worker_spawn(const char *program, char *const *environment,
 void pv_worker_kill(struct pv_worker *worker)
 {
     if (worker->pid > 0 && !worker->has_ended) {
-        /* The process is our child and not waited for: its number cannot have been reused. */
-        kill(worker->pid, SIGKILL);
+        /* By its descriptor: a program that embeds us may wait for every child there is, and then
+         * the number may be another's. */
+        if (worker->process >= 0) {
+            (void)syscall(SYS_pidfd_send_signal, worker->process, SIGKILL, NULL, 0);
+        } else {
+            kill(worker->pid, SIGKILL); /* there was no descriptor to be had */
+        }
     }
 }
 
 bool pv_worker_reap(struct pv_worker *worker, char how[64])
 {
     int status;
-    if (worker->has_ended || waitpid(worker->pid, &status, WNOHANG) != worker->pid) {
+    pid_t waited = worker->has_ended ? 0 : waitpid(worker->pid, &status, WNOHANG);
+    if (waited != worker->pid && !(waited < 0 && errno == ECHILD)) {
         return false;
     }
     worker->has_ended = true;
-    if (WIFSIGNALED(status)) {
+    if (waited < 0) {
+        /* The program around us has waited for it, or waits for nobody (SIGCHLD is ignored). */
+        snprintf(how, 64, "has ended");
+    } else if (WIFSIGNALED(status)) {
         snprintf(how, 64, "was killed by signal %d", WTERMSIG(status));
     } else {
         snprintf(how, 64, "ended with status %d", WEXITSTATUS(status));
