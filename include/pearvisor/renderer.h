@@ -111,7 +111,7 @@ enum {
     PV_VENUS_CAPSET_SIZE = 160,
 };
 
-/* Fills it in. What it says does not depend on the GPU, since a guest asks devices themselves:
+/* Fills it in. What it says does not depend on the GPU, since a guest asks devices themselves;
  * `renderer` may be NULL. */
 PV_API void pv_renderer_capset(struct pv_renderer *renderer, uint8_t capset[PV_VENUS_CAPSET_SIZE]);
 

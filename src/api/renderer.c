@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(PV_VENUS_CAPSET_ID == (int)PV_CAPSET_VENUS_ID, "one capset, two names");
-_Static_assert(PV_VENUS_CAPSET_SIZE == (int)PV_CAPSET_VENUS_SIZE, "one capset, two names");
-
 const char *pv_version(void)
 {
     return PV_VERSION;
@@ -139,12 +136,6 @@ enum pv_result pv_renderer_probe(const struct pv_renderer_params *callers_params
     pv_host_close(&host);
     memcpy(plans, &probed, sizeof(probed));
     return result;
-}
-
-void pv_renderer_capset(struct pv_renderer *renderer, uint8_t capset[PV_VENUS_CAPSET_SIZE])
-{
-    (void)renderer;
-    pv_render_capset(capset);
 }
 
 uint32_t pv_command_count(void)
