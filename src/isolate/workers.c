@@ -393,6 +393,7 @@ static bool look_after(struct pv_workers *workers, struct pv_worker *worker, uin
         worker->kill_deadline_ns = 0;
         pv_log_info(workers->params.log, "worker %d did not leave in time", (int)worker->pid);
         pv_worker_kill(worker);
+        pv_worker_raise_fatal(worker); /* a guest may look on whose device has given it up */
     }
     char how[64];
     if (!pv_worker_reap(worker, how)) {
