@@ -138,8 +138,13 @@ static char *own_path(void)
 static bool find_program(const char *own, char path[PV_SETUP_PATH_SIZE])
 {
     static const char *const places[] = {
-        "pearvisor",        "../src/pearvisor",    PV_BINDIR "/pearvisor",
-        "../bin/pearvisor", "../../bin/pearvisor", "../../../../bin/pearvisor",
+        "pearvisor",
+        "../src/pearvisor",
+        "../../pearvisor",
+        PV_BINDIR "/pearvisor",
+        "../bin/pearvisor",
+        "../../bin/pearvisor",
+        "../../../../bin/pearvisor",
     };
     const char *slash = strrchr(own, '/');
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
