@@ -6,7 +6,7 @@ BUILD := build/meson
 
 .PHONY: all build demo test bench fuzz check-style format install clean distclean help setup-%
 
-all: build ## Build build/pearvisor
+all: build ## Build build/pearvisor and build/virgl/libvirglrenderer.so.1
 
 setup-%:
 	@tools/setup $*
@@ -20,6 +20,8 @@ build: setup-build
 	@$(MAKE) -s --no-print-directory $(BUILD)/build.ninja
 	@tools/ninja -C $(BUILD)
 	@ln -sfn meson/src/pearvisor build/pearvisor
+	@mkdir -p build/virgl
+	@ln -sfn ../meson/src/front/virgl/libvirglrenderer.so.1 build/virgl/libvirglrenderer.so.1
 
 demo: setup-demo ## Draw natively and through PearVisor, compare, and leave pictures in build/demo/
 	@$(MAKE) -s --no-print-directory build
@@ -48,7 +50,7 @@ install: build ## Install to DESTDIR and PREFIX
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet --no-rebuild
 
 clean: ## Remove what was built, but not what was fetched
-	@rm -rf build/meson build/asan build/tsan build/pearvisor build/demo build/*.log
+	@rm -rf build/meson build/asan build/tsan build/pearvisor build/virgl build/demo build/*.log
 
 distclean: clean ## Remove all of build/
 	@rm -rf build
