@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "render/private.h"
 
 #include <unistd.h>
@@ -140,6 +141,7 @@ enum pv_result pv_render_attach_resource(struct pv_render_context *context, uint
                                          enum pv_blob_kind kind, int taken_fd, uint64_t size)
 {
     struct pv_blob *blob = NULL;
+    atomic_store_explicit(&context->has_attached, true, memory_order_relaxed);
     enum pv_result result = pv_blob_wrap_fd(kind, taken_fd, size, &blob);
     if (result == PV_OK) {
         result = add_resource(context, resource_id, blob);
@@ -148,4 +150,30 @@ enum pv_result pv_render_attach_resource(struct pv_render_context *context, uint
         }
     }
     return result;
+}
+
+/* How long a ring waits for memory that is on its way, and how often it looks. */
+static const uint64_t arrival_timeout_ns = 2 * PV_NS_PER_S;
+static const uint64_t arrival_step_ns = 50 * PV_NS_PER_US;
+
+static PV_COLD struct pv_blob *await_resource(struct pv_exec *x, uint32_t resource_id)
+{
+    struct pv_blob *blob = NULL;
+    uint64_t deadline_ns = pv_clock_now_ns() + arrival_timeout_ns;
+    pv_exec_publish(x);
+    while (blob == NULL && pv_clock_now_ns() < deadline_ns && !pv_exec_must_stop(x)) {
+        pv_clock_sleep_ns(arrival_step_ns);
+        blob = pv_resources_get(&x->context->resources, resource_id);
+    }
+    return blob;
+}
+
+struct pv_blob *pv_exec_resource(struct pv_exec *x, uint32_t resource_id)
+{
+    struct pv_blob *blob = pv_resources_get(&x->context->resources, resource_id);
+    if (blob != NULL || x->ring == NULL ||
+        !atomic_load_explicit(&x->context->has_attached, memory_order_relaxed)) {
+        return blob;
+    }
+    return await_resource(x, resource_id);
 }

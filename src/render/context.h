@@ -164,6 +164,7 @@ struct pv_render_context {
     struct pv_budget scratch; /* what all streams hold to decode: arena_bytes and stream_bytes */
     _Atomic uint64_t device_memory_bytes;
     _Atomic uint64_t shm_bytes;
+    _Atomic bool has_attached; /* memory comes from elsewhere, beside what rings say */
     _Atomic uint64_t fences_in_flight;
     _Atomic uint64_t fences_retired;
 };

@@ -83,6 +83,11 @@ void pv_exec_publish(struct pv_exec *x);
 /* Whether a wait inside a command must end: the context has turned fatal or the ring is stopped. */
 bool pv_exec_must_stop(const struct pv_exec *x);
 
+/* A reference to what the guest calls by that id; NULL: there is none. Memory that a device
+ * attaches reaches us by another way than the guest's rings, and the device has told the guest of
+ * it by then: so a ring that is ahead of it waits, for a bounded time. */
+PV_NODISCARD struct pv_blob *pv_exec_resource(struct pv_exec *x, uint32_t resource_id);
+
 /* Around a wait inside a command that holds no pointer into tables meanwhile. */
 void pv_exec_sleep(struct pv_exec *x);
 void pv_exec_wake(struct pv_exec *x);

@@ -169,7 +169,7 @@ static VkResult allocate_exportable(struct allocation *a,
 /* A resource that another context or device has exported. */
 static VkResult import_resource(struct allocation *a, uint32_t resource_id)
 {
-    struct pv_blob *blob = pv_resources_get(&a->x->context->resources, resource_id);
+    struct pv_blob *blob = pv_exec_resource(a->x, resource_id);
     if (blob == NULL) {
         pv_exec_fault(a->x, "imports a resource that does not exist");
         return VK_ERROR_INVALID_EXTERNAL_HANDLE;
@@ -362,7 +362,7 @@ VkResult pv_handle_vkGetMemoryResourcePropertiesMESA(struct pv_exec *x,
                                                      struct pv_vkGetMemoryResourcePropertiesMESA *a)
 {
     struct pv_device *device = pv_exec_device(x);
-    struct pv_blob *blob = pv_resources_get(&x->context->resources, a->resourceId);
+    struct pv_blob *blob = pv_exec_resource(x, a->resourceId);
     if (device == NULL || blob == NULL) {
         pv_exec_fault(x, "no such resource");
         pv_blob_unref(blob);

@@ -20,7 +20,7 @@ enum {
 /* A reference to shared memory of the guest; NULL and a fault where there is none. */
 static struct pv_blob *get_shm(struct pv_exec *x, uint32_t resource_id)
 {
-    struct pv_blob *blob = pv_resources_get(&x->context->resources, resource_id);
+    struct pv_blob *blob = pv_exec_resource(x, resource_id);
     if (blob == NULL) {
         pv_exec_fault(x, "no such resource");
         return NULL;

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "checks.h"
 #include "fakes/guest_remote.h"
 #include "front/context/serve.h"
@@ -305,6 +306,56 @@ static void threads_serve_as_many_contexts_as_they_may(void **state)
 }
 
 /* Everything is sent, then heard: LOST, and the end. */
+/* Names memory to a ring, whatever it is. */
+static bool set_reply(struct guest *g, uint32_t resource_id)
+{
+    const VkCommandStreamDescriptionMESA stream = {.resourceId = resource_id, .size = 4096};
+    return GUEST_SEND(&g->ring, vkSetReplyCommandStreamMESA, .pStream = &stream);
+}
+
+/* The device tells its guest of memory as soon as it is there, and the guest a ring of its own;
+ * what the device tells us takes another way. */
+static void a_ring_waits_for_memory_that_is_on_its_way(void **state)
+{
+    struct guest *g = remote_of(state);
+    const uint32_t id = 0x10000;
+    uint32_t head = guest_ring_head(&g->ring);
+    assert_true(set_reply(g, id));
+    pv_clock_sleep_ns(50 * PV_NS_PER_MS);
+    assert_int_equal(guest_ring_head(&g->ring), head);
+    int fd = pv_remote_shm_create(4096);
+    pv_remote_attach(guest_remote_lock(g), id, PV_CONTEXT_BLOB_SHM, fd, 4096);
+    guest_remote_unlock(g);
+    (void)close(fd);
+    assert_true(guest_finish(&g->ring));
+    (void)make_fence(g, 0);
+}
+
+static void memory_that_never_comes_is_a_fault(void **state)
+{
+    struct guest *g = remote_of(state);
+    const char *why = NULL;
+    uint64_t begin_ns = pv_clock_now_ns();
+    assert_true(set_reply(g, 0x10000));
+    assert_true(guest_remote_wait_lost(g, &why));
+    uint64_t waited_ns = pv_clock_now_ns() - begin_ns;
+    assert_true(waited_ns >= 2 * PV_NS_PER_S && waited_ns < 10 * PV_NS_PER_S);
+}
+
+/* The test's end hangs up; it must not take 2 s. */
+static void a_ring_that_waits_for_memory_can_be_stopped(void **state)
+{
+    struct remote_server server = {0};
+    struct guest *g = open_guest(&server);
+    (void)state;
+    assert_true(set_reply(g, 0x10000));
+    pv_clock_sleep_ns(20 * PV_NS_PER_MS);
+    uint64_t begin_ns = pv_clock_now_ns();
+    guest_destroy(g);
+    remote_server_join(&server);
+    assert_true(pv_clock_now_ns() - begin_ns < PV_NS_PER_S);
+}
+
 static void expect_sent_away(int socket)
 {
     static _Alignas(8) uint8_t buffer[PV_MESSAGE_SIZE_MAX];
@@ -376,6 +427,9 @@ int main(void)
         REMOTE_TEST(hang_up_ends_a_context_that_waits_for_its_guest),
         REMOTE_TEST(a_guest_that_breaks_the_protocol_gets_all_its_answers),
         REMOTE_TEST(memory_that_cannot_be_attached_loses_the_context),
+        REMOTE_TEST(a_ring_waits_for_memory_that_is_on_its_way),
+        REMOTE_TEST(memory_that_never_comes_is_a_fault),
+        cmocka_unit_test(a_ring_that_waits_for_memory_can_be_stopped),
         cmocka_unit_test(threads_serve_as_many_contexts_as_they_may),
         cmocka_unit_test(a_device_that_speaks_nonsense_is_sent_away),
         cmocka_unit_test(malformed_packets_end_a_context),
