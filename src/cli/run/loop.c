@@ -163,10 +163,12 @@ static void judge_exit(struct pv_session *session)
     if (!session->has_exited || session->end != PV_END_NONE) {
         return;
     }
-    bool complete = !exit->has_counts || (session->out.read_count >= exit->stdout_count &&
-                                          session->err.read_count >= exit->stderr_count);
-    uint64_t now_ns = pv_clock_now_ns();
+    /* What is here but not written yet may still fail to be. */
     bool is_held = !pv_pump_is_empty(&session->out) || !pv_pump_is_empty(&session->err);
+    bool has_arrived = !exit->has_counts || (session->out.read_count >= exit->stdout_count &&
+                                             session->err.read_count >= exit->stderr_count);
+    bool complete = has_arrived && !is_held;
+    uint64_t now_ns = pv_clock_now_ns();
     if (complete) {
         pv_session_end(session, PV_END_COMMAND, exit->status, "status %d", exit->status);
         session->exit_deadline_ns = 0;
