@@ -85,8 +85,10 @@ struct pv_gpu_callbacks {
     /* Maps a blob into the window, and takes one away (the range of an earlier mapping, whole).
      * Done when pv_gpu_finish_map(token, …) is called, from inside of the callback or later; the
      * guest is answered then. Take effect in the order in which they were called; after an unmap
-     * the guest may no longer see the pages. With a `token` of 0 nobody waits for it: do not call
-     * pv_gpu_finish_map(). NULL: no window, so no host-visible blobs. */
+     * the guest may no longer see the pages. An unmap can come before its map is finished, and then
+     * be for one that fails: there is nothing to take away then, which is no error. With a `token`
+     * of 0 nobody waits for it: do not call pv_gpu_finish_map(). NULL, both: no window, so no
+     * host-visible blobs. */
     void (*map)(void *user, uint64_t token, const struct pv_gpu_mapping *mapping);
     void (*unmap)(void *user, uint64_t token, uint64_t offset, uint64_t size_bytes);
 
@@ -198,7 +200,8 @@ struct pv_gpu_image {
         *pixels; /* B, G, R, X, a byte each; the device's, until its next call; NULL: nothing */
 };
 
-/* False when the scanout does not exist. A scanout that is off has width 0. */
+/* False when the scanout does not exist. A scanout that is off has width 0. Without the guest's
+ * pointer, which is not drawn into it. */
 PV_API bool pv_gpu_scanout(struct pv_gpu *gpu, uint32_t scanout, struct pv_gpu_image *image);
 
 /* The monitor of a scanout has another size now, or none (0 × 0): the guest is told. */

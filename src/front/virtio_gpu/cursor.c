@@ -1,5 +1,5 @@
-/* The cursor queue. A host that shows a scanout draws no pointer of the guest's into it, as
- * pv_gpu_scanout() says; what is checked here is what the guest says. */
+/* The cursor queue. Nobody draws the guest's pointer, so what it says is checked, and that is all.
+ */
 
 #include "front/virtio_gpu/device.h"
 
