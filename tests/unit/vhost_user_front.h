@@ -337,6 +337,17 @@ static inline void add_region(struct front *f, const struct pv_vhost_region *reg
     tell(f, PV_VHOST_ADD_MEM_REG, &added, sizeof(added), fd);
 }
 
+/* A blob in the window, which QEMU announces like RAM. */
+static inline void announce_blob(struct front *f, const struct pv_vhost_region *region, int fd,
+                                 uint64_t expected)
+{
+    const struct pv_vhost_mem_region added = {.region = *region};
+    uint64_t status;
+    send_message(f, PV_VHOST_ADD_MEM_REG, PV_VHOST_NEED_REPLY, &added, sizeof(added), fd);
+    check_reply(f->socket, PV_VHOST_ADD_MEM_REG, &status, sizeof(status));
+    assert_int_equal(status, expected);
+}
+
 static inline void remove_region(struct front *f, const struct pv_vhost_region *region)
 {
     const struct pv_vhost_mem_region removed = {.region = *region};

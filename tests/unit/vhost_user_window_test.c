@@ -15,7 +15,7 @@ static void mapping_does_not_keep_the_front_end_waiting(void **state)
         int fd = -1;
         offer(f, 0, MAP, 0x10000);
         take_mapping(f, PV_VHOST_SHMEM_MAP, 0x10000, &fd);
-        add_region(f, &region, fd);
+        announce_blob(f, &region, fd, 1);
         pv_fd_close(&fd);
         /* A blob is none of the guest's RAM. */
         assert_int_equal(count_mappings("memfd:test-"), mappings);
@@ -32,7 +32,7 @@ static void mapping_does_not_keep_the_front_end_waiting(void **state)
         reply_to_mapping(f, PV_VHOST_SHMEM_UNMAP, 0);
         check_answer(f, 0, "fine");
         take_mapping(f, PV_VHOST_SHMEM_MAP, 0x10000, &fd);
-        add_region(f, &region, fd);
+        announce_blob(f, &region, fd, 1);
         pv_fd_close(&fd);
         reply_to_mapping(f, PV_VHOST_SHMEM_MAP, 0);
         check_answer(f, 2, "fine");

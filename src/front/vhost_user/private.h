@@ -19,6 +19,7 @@ struct pv_vhost_user {
     struct pv_vhost_queue queues[PV_GPU_QUEUE_COUNT];
     uint64_t features, protocol_features; /* that the front-end has taken */
     uint8_t *request;                     /* room for one */
+    uint32_t blob_regions;                /* of memory that we have taken but that are blobs */
     bool is_used;                         /* the device has had a request since its last reset */
 };
 

@@ -32,6 +32,7 @@ struct call {
     struct pv_vhost_user *vhost_user;
     struct pv_vhost_message *message;
     bool has_replied;
+    uint64_t status; /* that is acknowledged, not 0: it could not be done */
     const char *why; /* the connection ends for it */
 };
 
@@ -140,6 +141,28 @@ static enum pv_result get_shmem_config(struct call *call)
     return reply(call, &config, sizeof(config));
 }
 
+/* --- beginning anew -----------------------------------------------------------------------------
+ *
+ * QEMU 11.1 does not tell when its guest resets the device: queues stop, as they do when the
+ * machine is paused, and start again. But a paused machine goes on with the same queues where they
+ * stood, and its guest cannot read the configuration meanwhile, as a driver does that finds its
+ * device. */
+
+static void begin_anew(struct pv_vhost_user *vhost_user)
+{
+    if (vhost_user->is_used) {
+        /* With the device QEMU has reset its window, and has crashed when told to unmap then. */
+        pv_vhost_window_forget(&vhost_user->window);
+        pv_vhost_user_reset(vhost_user);
+    }
+}
+
+static bool has_stopped(const struct pv_vhost_user *vhost_user)
+{
+    return !vhost_user->queues[PV_GPU_QUEUE_CONTROL].is_started &&
+           !vhost_user->queues[PV_GPU_QUEUE_CURSOR].is_started;
+}
+
 /* --- configuration space ------------------------------------------------------------------------
  */
 
@@ -158,6 +181,13 @@ static enum pv_result get_config(struct call *call)
     struct pv_vhost_config config;
     if (!read_config(call, &config)) {
         return refuse(call, "an impossible part of the configuration");
+    }
+    if (has_stopped(call->vhost_user) && call->vhost_user->is_used) {
+        begin_anew(call->vhost_user);
+        if (call->vhost_user->blob_regions > 0) {
+            return refuse(call, "QEMU would crash, since its machine was paused and then reset "
+                                "while blobs were mapped: without this device it goes on");
+        }
     }
     pv_gpu_read_config(call->vhost_user->gpu, config.offset, config.bytes, config.size);
     return reply(call, &config, offsetof(struct pv_vhost_config, bytes) + config.size);
@@ -185,6 +215,22 @@ static bool is_ram(const struct pv_vhost_user *vhost_user, int fd)
            !pv_vhost_window_knows(&vhost_user->window, fd);
 }
 
+/* QEMU 11.1 keeps the regions in mind that a back-end has taken. When its guest resets the device
+ * it takes the window's mappings away by itself, and when the device starts then, it looks for
+ * those regions and crashes. So a running back-end does not take them, at the price of a line of
+ * QEMU's for each; but a start would fail for that. */
+static void note_blob_region(struct call *call)
+{
+    struct pv_vhost_user *vhost_user = call->vhost_user;
+    const bool is_acknowledged = (call->message->header.flags & PV_VHOST_NEED_REPLY) != 0;
+    if (call->message->header.request == PV_VHOST_ADD_MEM_REG && is_acknowledged &&
+        !has_stopped(vhost_user)) {
+        call->status = 1;
+    } else {
+        vhost_user->blob_regions++;
+    }
+}
+
 static enum pv_result add_region(struct call *call, const struct pv_vhost_region *region, size_t at)
 {
     struct pv_vhost_user *vhost_user = call->vhost_user;
@@ -195,6 +241,8 @@ static enum pv_result add_region(struct call *call, const struct pv_vhost_region
     enum pv_result result = PV_OK;
     if (is_ram(vhost_user, fd)) {
         result = pv_vhost_memory_add(&vhost_user->memory, region, fd);
+    } else {
+        note_blob_region(call);
     }
     pv_fd_close(&fd);
     return result == PV_OK ? PV_OK : refuse(call, "a memory region that cannot be mapped");
@@ -211,6 +259,7 @@ static enum pv_result set_mem_table(struct call *call)
         return refuse(call, "a memory table of the wrong size");
     }
     pv_vhost_memory_finish(&call->vhost_user->memory);
+    call->vhost_user->blob_regions = 0;
     enum pv_result result = PV_OK;
     for (uint32_t i = 0; result == PV_OK && i < table.count; i++) {
         result = add_region(call, &table.regions[i], i);
@@ -234,8 +283,11 @@ static enum pv_result rem_mem_reg(struct call *call)
 {
     struct pv_vhost_mem_region removed;
     memcpy(&removed, call->message->payload, sizeof(removed));
-    /* What is unknown is one that was no RAM. */
-    (void)pv_vhost_memory_remove(&call->vhost_user->memory, &removed.region);
+    struct pv_vhost_user *vhost_user = call->vhost_user;
+    if (!pv_vhost_memory_remove(&vhost_user->memory, &removed.region) &&
+        vhost_user->blob_regions > 0) {
+        vhost_user->blob_regions--; /* what is unknown is no RAM */
+    }
     return PV_OK;
 }
 
@@ -255,16 +307,6 @@ static struct pv_vhost_queue *read_state(struct call *call, struct pv_vhost_vrin
 {
     memcpy(state, call->message->payload, sizeof(*state));
     return find_queue(call, state->index);
-}
-
-/* QEMU 11.1 does not tell when its guest resets the device: queues stop, as they do when the
- * machine is paused, and start again. But a paused machine goes on with the same queues where they
- * stood. */
-static void begin_anew(struct pv_vhost_user *vhost_user)
-{
-    if (vhost_user->is_used) {
-        pv_vhost_user_reset(vhost_user);
-    }
 }
 
 static enum pv_result set_vring_num(struct call *call)
@@ -449,7 +491,7 @@ enum pv_result pv_vhost_user_handle(struct pv_vhost_user *vhost_user, const char
         break;
     }
     if (result == PV_OK && !call.has_replied && (header->flags & PV_VHOST_NEED_REPLY) != 0) {
-        result = reply_u64(&call, 0);
+        result = reply_u64(&call, call.status);
     }
     return result;
 }

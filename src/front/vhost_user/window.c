@@ -231,7 +231,7 @@ void pv_vhost_window_unmap(struct pv_vhost_window *window, uint64_t token, uint6
     append(window, &operation);
 }
 
-void pv_vhost_window_reset(struct pv_vhost_window *window)
+static void drop_unsent(struct pv_vhost_window *window)
 {
     /* What is sent cannot be taken back, but need not be reported. */
     struct pv_vhost_operation **link = &window->first;
@@ -249,6 +249,25 @@ void pv_vhost_window_reset(struct pv_vhost_window *window)
         free(operation);
     }
     window->last = link;
+}
+
+void pv_vhost_window_forget(struct pv_vhost_window *window)
+{
+    const struct pv_vhost_live *sent = window->is_sent ? window->first->live : NULL;
+    drop_unsent(window);
+    struct pv_vhost_live *live = window->live;
+    while (live != NULL) {
+        struct pv_vhost_live *next = live->next;
+        if (live != sent) {
+            forget_live(window, live);
+        }
+        live = next;
+    }
+}
+
+void pv_vhost_window_reset(struct pv_vhost_window *window)
+{
+    drop_unsent(window);
     struct pv_vhost_live *live = window->live;
     while (live != NULL) {
         const uint64_t offset = live->offset, size = live->size;

@@ -51,6 +51,9 @@ void pv_vhost_window_unmap(struct pv_vhost_window *window, uint64_t token, uint6
 /* Nobody waits any more for what was asked for; all that is mapped goes. */
 void pv_vhost_window_reset(struct pv_vhost_window *window);
 
+/* The same where the front-end has taken away by itself what is mapped. */
+void pv_vhost_window_forget(struct pv_vhost_window *window);
+
 /* Whether it is a file of ours: the front-end announces what it has mapped as guest memory. */
 bool pv_vhost_window_knows(const struct pv_vhost_window *window, int fd);
 
