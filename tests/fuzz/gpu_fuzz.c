@@ -492,8 +492,7 @@ static void step(struct run *run)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint32_t descriptors; /* before the first run, and after each */
-    descriptors = descriptors != 0 ? descriptors : descriptor_count();
+    const uint32_t descriptors = descriptor_count(); /* a fuzzer opens some between its runs */
     struct run run = {.in = {data, size}, .first_token = 1};
     run.g = gpu_guest_create(&(struct gpu_guest_params){
         .width = 64,
