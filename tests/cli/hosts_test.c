@@ -189,11 +189,13 @@ static void a_killed_worker_loses_its_context_and_tells_the_guest(void **state)
     check_context(g);
     struct guest_ring second = {0}; /* not only the first one is told */
     guest_ring_create(g, &second);
-    kill_children();
     guest_fence(g, 0, 3);
+    assert_true(guest_wait_fences(g, 3)); /* it is there, not on its way */
+    kill_children();
+    guest_fence(g, 0, 4);
     assert_true(guest_remote_wait_lost(g, &why));
     assert_null(why);
-    assert_true(guest_wait_fences(g, 3));
+    assert_true(guest_wait_fences(g, 4));
     assert_true(guest_ring_wait_status(&g->ring, RING_FATAL, PV_NS_PER_S));
     assert_true(guest_ring_wait_status(&second, RING_FATAL, PV_NS_PER_S));
     guest_ring_finish(&second);
