@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Sums Meson's test logs; the last line printed is "N passed, N failed, N skipped".
 
-    tools/test-summary.py BUILD-FOLDER...
+    tools/test-summary.py BUILD-FOLDER|LOG.json...
 
-A build folder without a log counts as one failure: its build did not get as far as testing.
+A build folder stands for its testlog.json. One without a log counts as one failure, and so does a
+log that is missing: its build did not get as far as testing.
 """
 
 import json
@@ -14,9 +15,9 @@ PASSED = {"OK", "EXPECTEDFAIL"}
 SKIPPED = {"SKIP", "IGNORED"}
 
 
-def results_of(folder):
-    """The (name, result) pairs of one build folder, or None if it ran no test at all."""
-    log = folder / "meson-logs" / "testlog.json"
+def results_of(place):
+    """The (name, result) pairs of one build folder or log, or None if it ran no test at all."""
+    log = place if place.suffix == ".json" else place / "meson-logs" / "testlog.json"
     if not log.exists():
         return None
     lines = log.read_text(encoding="utf-8").splitlines()
