@@ -61,6 +61,7 @@ static int examine(struct pv_doctor *doctor)
     pv_doctor_host(doctor);
     pv_doctor_sandbox(doctor);
     pv_doctor_socket(doctor);
+    pv_doctor_machines(doctor);
     pv_doctor_test(doctor);
     pv_doctor_print(doctor);
     return doctor->passed ? 0 : 1;

@@ -71,6 +71,7 @@ void pv_doctor_host(struct pv_doctor *doctor);
 void pv_doctor_sandbox(struct pv_doctor *doctor);
 void pv_doctor_clients(struct pv_doctor *doctor);
 void pv_doctor_socket(struct pv_doctor *doctor);
+void pv_doctor_machines(struct pv_doctor *doctor);
 void pv_doctor_test(struct pv_doctor *doctor);
 
 /* Finds the host's drivers and fills in `worker`. */

@@ -7,7 +7,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kvm.h>
 #include <linux/udmabuf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,58 +125,6 @@ void pv_doctor_system(struct pv_doctor *doctor)
     find_loader(doctor, json);
 }
 
-/* --- /dev/kvm ----------------------------------------------------------------------------------
- */
-
-/* What KVM stands on. PVM is KVM without the processor's help, as inside of another machine. */
-static const char *kvm_kind(void)
-{
-    static const struct {
-        const char *folder;
-        const char *kind;
-    } modules[] = {
-        {"/sys/module/kvm_pvm", "PVM: page tables in software, no help from the processor"},
-        {"/sys/module/kvm_intel", "Intel VT-x"},
-        {"/sys/module/kvm_amd", "AMD-V"},
-        {"/sys/module/kvm_hv", "POWER"},
-    };
-    for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
-        if (access(modules[i].folder, F_OK) == 0) {
-            return modules[i].kind;
-        }
-    }
-    return "its kind is not told";
-}
-
-static void look_at_kvm(struct pv_doctor *doctor, cJSON *json)
-{
-    cJSON *entry = cJSON_AddObjectToObject(json, "kvm");
-    int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-    int error = errno;
-    bool usable = fd >= 0 && ioctl(fd, KVM_GET_API_VERSION, 0) == KVM_API_VERSION;
-    cJSON_AddBoolToObject(entry, "present", fd >= 0 || error != ENOENT);
-    cJSON_AddBoolToObject(entry, "usable", usable);
-    if (usable) {
-        cJSON_AddStringToObject(entry, "kind", kvm_kind());
-        pv_doctor_say(doctor, PV_MARK_OK, topic_host, "KVM", "usable (%s)", kvm_kind());
-    } else if (fd >= 0 || error == ENODEV || error == ENXIO) {
-        pv_doctor_say(doctor, PV_MARK_NOTE, topic_host, "KVM",
-                      "/dev/kvm does not answer as it should; only virtual machines need it");
-    } else if (error == ENOENT) {
-        pv_doctor_say(doctor, PV_MARK_NOTE, topic_host, "KVM",
-                      "there is no /dev/kvm; only virtual machines need it");
-        pv_doctor_next(doctor, "for virtual machines: switch on virtualisation in the firmware, "
-                               "then sudo modprobe kvm_intel (or kvm_amd)");
-    } else {
-        pv_doctor_say(doctor, PV_MARK_NOTE, topic_host, "KVM",
-                      "/dev/kvm cannot be opened (%s); only virtual machines need it",
-                      strerror(error));
-        pv_doctor_next(doctor, "for virtual machines: sudo usermod -aG kvm %s, then log in anew",
-                       getenv("USER") != NULL ? getenv("USER") : "$USER");
-    }
-    pv_fd_close(&fd);
-}
-
 /* --- /dev/udmabuf ------------------------------------------------------------------------------
  */
 
@@ -285,7 +232,6 @@ void pv_doctor_host(struct pv_doctor *doctor)
     cJSON *json = cJSON_AddObjectToObject(doctor->json, "host");
     look_at_nodes(doctor, json);
     look_at_udmabuf(doctor, json);
-    look_at_kvm(doctor, json);
 }
 
 /* --- the socket --------------------------------------------------------------------------------

@@ -212,6 +212,89 @@ static void the_self_test_refuses_a_driver_that_is_not_venus(void **state)
     assert_non_null(strstr(outcome.text, "this is not Venus"));
 }
 
+/* Doctor beside a QEMU that is a script, with no image. */
+static cJSON *run_beside_qemu(const char *version)
+{
+    char command[1024];
+    snprintf(command, sizeof(command),
+             "d=$(mktemp -d) && { echo '#!/bin/sh'; echo 'case \"$*\" in --version)'; "
+             "echo 'echo \"QEMU emulator version %s (a fake)\";; *-device*)'; "
+             "echo 'echo \"name \\\"vhost-user-test-device-pci\\\"\";; *) echo tcg;; esac'; } "
+             ">$d/qemu && chmod +x $d/qemu && "
+             "PEARVISOR_QEMU=$d/qemu PEARVISOR_VIRGL=$d XDG_DATA_HOME=$d \"$P\" doctor --json; "
+             "s=$?; rm -rf $d; exit $s",
+             version);
+    run(command);
+    assert_int_equal(outcome.status, 0);
+    cJSON *root = cJSON_Parse(outcome.text);
+    assert_non_null(root);
+    return root;
+}
+
+/* What it says of a thing that virtual machines need; NULL: nothing. */
+static const cJSON *find_finding(const cJSON *root, const char *label)
+{
+    const cJSON *finding;
+    cJSON_ArrayForEach(finding, cJSON_GetObjectItem(root, "findings"))
+    {
+        const char *topic = cJSON_GetStringValue(cJSON_GetObjectItem(finding, "topic"));
+        const char *found = cJSON_GetStringValue(cJSON_GetObjectItem(finding, "label"));
+        if (strcmp(topic, "Virtual machines") == 0 && strcmp(found, label) == 0) {
+            return finding;
+        }
+    }
+    return NULL;
+}
+
+static bool is_marked(const cJSON *finding, const char *mark)
+{
+    return strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(finding, "mark")), mark) == 0;
+}
+
+static void a_qemus_version_says_which_ways_are_open(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *version;
+        bool has_vhost_user;
+    } cases[] = {{"11.1.2", true}, {"11.0.9", false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cJSON *root = run_beside_qemu(cases[i].version);
+        const cJSON *machines = cJSON_GetObjectItem(root, "virtual_machines");
+        const cJSON *ways = cJSON_GetObjectItem(machines, "ways");
+        const cJSON *qemu = cJSON_GetObjectItem(machines, "qemu");
+        assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(qemu, "version")),
+                            cases[i].version);
+        assert_int_equal(is_true(ways, "vhost-user"), cases[i].has_vhost_user);
+        assert_true(
+            is_marked(find_finding(root, "vhost-user"), cases[i].has_vhost_user ? "ok" : "note"));
+        assert_false(is_true(ways, "virgl")); /* for want of the library */
+        cJSON_Delete(root);
+    }
+}
+
+static void what_virtual_machines_lack_is_no_fault_and_has_a_remedy(void **state)
+{
+    (void)state;
+    static const char *const lacking[] = {"vhost-user", "virgl", "libvirglrenderer", "image"};
+    cJSON *root = run_beside_qemu("7.2.0");
+    for (size_t i = 0; i < sizeof(lacking) / sizeof(lacking[0]); i++) {
+        const cJSON *finding = find_finding(root, lacking[i]);
+        print_message("%s\n", lacking[i]);
+        assert_non_null(finding);
+        assert_true(is_marked(finding, "note"));
+        assert_non_null(cJSON_GetObjectItem(finding, "next"));
+    }
+    assert_non_null(find_finding(root, "KVM"));
+    cJSON_Delete(root);
+
+    run("PEARVISOR_QEMU=/nowhere/qemu \"$P\" doctor 2>&1");
+    assert_int_equal(outcome.status, 0);
+    assert_non_null(strstr(outcome.text, "[--]  QEMU"));
+    assert_non_null(strstr(outcome.text, "next: install QEMU 11.1"));
+    assert_null(strstr(outcome.text, "pearvisor run: ")); /* run's complaints go into the report */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +307,8 @@ int main(void)
         cmocka_unit_test(without_any_driver_it_says_what_to_install),
         cmocka_unit_test(a_driver_that_does_not_start_is_told),
         cmocka_unit_test(a_gpu_that_is_not_there_is_told),
+        cmocka_unit_test(a_qemus_version_says_which_ways_are_open),
+        cmocka_unit_test(what_virtual_machines_lack_is_no_fault_and_has_a_remedy),
         cmocka_unit_test(the_self_test_refuses_a_driver_that_is_not_venus),
     };
     return cmocka_run_group_tests_name("doctor", tests, NULL, NULL);

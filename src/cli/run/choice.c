@@ -90,49 +90,70 @@ static bool is_older(const struct pv_run_qemu *qemu, unsigned major, unsigned mi
     return qemu->major < major || (qemu->major == major && qemu->minor < minor);
 }
 
-/* Each says why a way is closed; an empty reason: it is open. */
-static void look_at_vhost_user(const struct pv_run_plan *plan, char reason[PV_RUN_TEXT_SIZE])
+/* Each says why a way is closed, and returns what to do about it; NULL: it is open. */
+static const char *look_at_vhost_user(const struct pv_run_plan *plan, char reason[PV_RUN_TEXT_SIZE])
 {
     const struct pv_run_qemu *qemu = plan->qemu;
-    reason[0] = '\0';
     if (is_older(qemu, 11, 1)) {
         snprintf(reason, PV_RUN_TEXT_SIZE, "vhost-user takes QEMU 11.1, this is %s", qemu->version);
-    } else if (!qemu->has_vhost_user) {
+        return "install QEMU 11.1 or newer, and name it in PEARVISOR_QEMU if it is not in PATH";
+    }
+    if (!qemu->has_vhost_user) {
         snprintf(reason, PV_RUN_TEXT_SIZE,
                  "vhost-user takes the device vhost-user-test-device-pci, which this QEMU %s lacks",
                  qemu->version);
-    } else if (plan->options->display != NULL) {
-        snprintf(reason, PV_RUN_TEXT_SIZE, "vhost-user shows nothing on a display");
+        return "take a QEMU that was built with it, as Debian's is";
     }
+    if (plan->options->display != NULL) {
+        snprintf(reason, PV_RUN_TEXT_SIZE, "vhost-user shows nothing on a display");
+        return "leave out --display";
+    }
+    reason[0] = '\0';
+    return NULL;
 }
 
-static void look_at_virgl(const struct pv_run_plan *plan, const struct pv_run_host *host,
-                          char reason[PV_RUN_TEXT_SIZE])
+static const char *look_at_virgl(const struct pv_run_plan *plan, const struct pv_run_host *host,
+                                 char reason[PV_RUN_TEXT_SIZE])
 {
     const struct pv_run_qemu *qemu = plan->qemu;
-    reason[0] = '\0';
     if (is_older(qemu, 9, 2)) {
         snprintf(reason, PV_RUN_TEXT_SIZE, "virgl takes QEMU 9.2, this is %s", qemu->version);
-    } else if (host->virgl_folder[0] == '\0') {
+        return "install QEMU 9.2 or newer, and name it in PEARVISOR_QEMU if it is not in PATH";
+    }
+    if (host->virgl_folder[0] == '\0') {
         snprintf(reason, PV_RUN_TEXT_SIZE,
                  "virgl takes PearVisor's libvirglrenderer.so.1, which is neither built nor "
                  "installed here");
-    } else if (!qemu->has_virgl) {
+        return "make or make install makes it; PEARVISOR_VIRGL names a folder with it";
+    }
+    if (!qemu->has_virgl) {
         snprintf(reason, PV_RUN_TEXT_SIZE,
                  "virgl takes the device virtio-gpu-gl-pci, which this QEMU %s lacks (Debian: "
                  "qemu-system-modules-opengl)",
                  qemu->version);
-    } else if (!host->has_render_node && !host->has_display && !host->has_xvfb) {
+        return "install QEMU's modules for OpenGL";
+    }
+    if (!host->has_render_node && !host->has_display && !host->has_xvfb) {
         snprintf(reason, PV_RUN_TEXT_SIZE,
                  "virgl takes a render node, a display or Xvfb, and there is none");
+        return "install Xvfb (Debian: xvfb)";
     }
+    reason[0] = '\0';
+    return NULL;
+}
+
+const char *pv_run_look_at_way(enum pv_run_way way, const struct pv_run_plan *plan,
+                               const struct pv_run_host *host, char reason[PV_RUN_TEXT_SIZE])
+{
+    return way == PV_RUN_VHOST_USER ? look_at_vhost_user(plan, reason)
+                                    : look_at_virgl(plan, host, reason);
 }
 
 static bool choose_way(struct pv_run_plan *plan, const struct pv_run_host *host)
 {
     char vhost_user[PV_RUN_TEXT_SIZE], virgl[PV_RUN_TEXT_SIZE];
-    look_at_vhost_user(plan, vhost_user);
-    look_at_virgl(plan, host, virgl);
+    (void)look_at_vhost_user(plan, vhost_user);
+    (void)look_at_virgl(plan, host, virgl);
     plan->way = plan->options->way;
     snprintf(plan->way_reason, sizeof(plan->way_reason), "as asked");
     switch (plan->way) {

@@ -15,7 +15,7 @@
 
 enum { MANIFEST_SIZE_MAX = 64 * 1024, FORMAT = 1 };
 
-static bool default_folder(char folder[PATH_MAX])
+bool pv_run_find_image(char folder[PATH_MAX])
 {
     const char *data = getenv("XDG_DATA_HOME");
     const char *home = getenv("HOME");
@@ -101,7 +101,7 @@ bool pv_run_image_load(struct pv_run_image *image, const char *folder)
 {
     char usual[PATH_MAX];
     if (folder == NULL) {
-        if (!default_folder(usual)) {
+        if (!pv_run_find_image(usual)) {
             return false;
         }
         folder = usual;

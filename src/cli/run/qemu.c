@@ -27,6 +27,7 @@ static bool find_in_path(char path[PATH_MAX], const char *name)
         }
         list += length + (list[length] == ':' ? 1 : 0);
     }
+    path[0] = '\0';
     return false;
 }
 

@@ -46,12 +46,17 @@ int pv_run_parse(struct pv_run_options *options, int argc, char **argv);
 
 /* One line on stderr. Returns false, for callers that fail with it. */
 PV_PRINTF(1, 2) bool pv_run_complain(const char *format, ...);
+/* `doctor` looks with the functions below, too: there it goes into `text`. NULL: to stderr again.
+ */
+void pv_run_keep_complaints(char text[PV_RUN_TEXT_SIZE]);
 
 struct pv_run_image {
     char arch[16]; /* "x86_64" or "aarch64" */
     char disk[PATH_MAX], kernel[PATH_MAX], initrd[PATH_MAX];
 };
 
+/* Where `image build` puts one by itself. */
+PV_NODISCARD bool pv_run_find_image(char folder[PATH_MAX]);
 /* Each complains about what it finds wrong. */
 PV_NODISCARD bool pv_run_image_load(struct pv_run_image *image, const char *folder);
 /* Disks, share, port and memory: what would fail later, and less clearly. */
@@ -99,6 +104,10 @@ struct pv_run_host {
 };
 
 void pv_run_host_look(struct pv_run_host *host, const char *virgl_folder);
+/* Why a way is closed, and, returned, what to do about it; NULL: it is open. `plan` has options and
+ * qemu. */
+const char *pv_run_look_at_way(enum pv_run_way way, const struct pv_run_plan *plan,
+                               const struct pv_run_host *host, char reason[PV_RUN_TEXT_SIZE]);
 /* `plan` has options, image and qemu; fills in the rest. */
 PV_NODISCARD bool pv_run_choose(struct pv_run_plan *plan, const struct pv_run_host *host);
 void pv_run_emulate(struct pv_run_plan *plan, const char *reason);
