@@ -112,6 +112,13 @@ class Doctor(unittest.TestCase):
         self.program("dmesg", DMESG.replace("sets: 1", "sets: 0").replace("cap set 0: id 4", "-"))
         self.assert_missing("the device has no capability set 4 (Venus)")
 
+    def test_a_device_that_does_not_answer(self):
+        log = DMESG.replace("[drm] cap set 0: id 4, max-version 0, max-size 160",
+                            "[drm:virtio_gpu_init.cold [virtio_gpu]] *ERROR* "
+                            "timed out waiting for cap set 0")
+        self.program("dmesg", log)
+        self.assert_missing("the device does not answer")
+
     def test_a_log_that_has_gone_on_decides_nothing(self):
         self.program("dmesg", "")
         status, text, _ = self.doctor("doctor")
