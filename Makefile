@@ -4,7 +4,8 @@ DESTDIR ?=
 # Everything goes here; the release build is build/meson, and build/pearvisor is a link into it.
 BUILD := build/meson
 
-.PHONY: all build demo vm-demo test vm-test bench fuzz check-style format install clean distclean help setup-%
+.PHONY: all build demo vm-demo test vm-test bench fuzz check-style format install clean distclean
+.PHONY: help setup-%
 
 all: build ## Build build/pearvisor and build/virgl/libvirglrenderer.so.1
 
@@ -27,7 +28,7 @@ demo: setup-demo ## Draw natively and through PearVisor, compare, and leave pict
 	@$(MAKE) -s --no-print-directory build
 	@build/pearvisor demo
 
-test: setup-test setup-vm ## Run every test: gcc, clang with ASan and UBSan, TSan, and a guest under QEMU
+test: setup-test setup-vm ## Run every test: gcc, ASan and UBSan, TSan, guests under QEMU
 	@tools/run-tests
 
 bench: setup-bench ## Measure natively and through PearVisor; leaves build/bench/report.html
@@ -39,7 +40,7 @@ bench: setup-bench ## Measure natively and through PearVisor; leaves build/bench
 fuzz: setup-test ## Fuzz the GPU device for FUZZ_SECONDS (300); leaves build/fuzz/corpus
 	@tools/run-fuzz gpu_fuzz
 
-vm-demo: setup-vm setup-bench ## Boot guests that draw on this host's GPU; leaves pictures and figures in build/vm/
+vm-demo: setup-vm setup-bench ## Boot guests that draw on this host's GPU; leaves build/vm/report.json
 	@$(MAKE) -s --no-print-directory build
 	@[ -d $(BUILD)/bench ] || meson setup --reconfigure $(BUILD) -Dtests=enabled >build/configure.log
 	@tools/ninja -C $(BUILD) bench/client/vulkan_bench
