@@ -40,9 +40,10 @@ bench: setup-bench ## Measure natively and through PearVisor; leaves build/bench
 fuzz: setup-test ## Fuzz the GPU device for FUZZ_SECONDS (300); leaves build/fuzz/corpus
 	@tools/run-fuzz gpu_fuzz
 
-vm-demo: setup-vm setup-bench ## Boot guests that draw on this host's GPU; leaves build/vm/report.json
+vm-demo: setup-vm setup-bench ## Boot guests that draw on this host's GPU; leaves build/vm/
 	@$(MAKE) -s --no-print-directory build
-	@[ -d $(BUILD)/bench ] || meson setup --reconfigure $(BUILD) -Dtests=enabled >build/configure.log
+	@[ -d $(BUILD)/bench ] || \
+	    meson setup --reconfigure $(BUILD) -Dtests=enabled >build/configure.log
 	@tools/ninja -C $(BUILD) bench/client/vulkan_bench
 	@PYTHONDONTWRITEBYTECODE=1 tools/vm-demo
 

@@ -22,7 +22,8 @@ def read_picture(path):
     lines, stride = zlib.decompress(packed), 1 + 3 * width
     rows, above = [], bytes(3 * width)
     for y in range(height):
-        above = unfilter(lines[y * stride], bytearray(lines[y * stride + 1:(y + 1) * stride]), above)
+        line = lines[y * stride:(y + 1) * stride]
+        above = unfilter(line[0], bytearray(line[1:]), above)
         rows.append(above)
     return width, height, rows
 

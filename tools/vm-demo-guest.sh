@@ -22,8 +22,8 @@ for profile in stock tuned; do
     [ $profile = tuned ] && VN_PERF=$tuned || VN_PERF=
     export VN_PERF
     step "the demo's scene ($profile profile)"
-    pearvisor demo-client --frames "$2" --png "$folder/$profile.png" --json "$folder/$profile.json" ||
-        fail "the scene could not be drawn"
+    pearvisor demo-client --frames "$2" --png "$folder/$profile.png" \
+        --json "$folder/$profile.json" || fail "the scene could not be drawn"
     : >"$folder/bench-$profile.txt"
     for measurement in latency submit frame; do
         step "vulkan_bench $measurement ($profile profile)"
@@ -37,7 +37,11 @@ step "vkcube"
 Xvfb :1 -screen 0 800x600x24 >"$folder/xvfb.txt" 2>&1 &
 server=$!
 export DISPLAY=:1
-for wait in 1 2 3 4 5 6 7 8 9 10; do [ -S /tmp/.X11-unix/X1 ] || sleep $((wait > 3)).3; done
+turns=100
+until [ -S /tmp/.X11-unix/X1 ]; do
+    [ $((turns -= 1)) -gt 0 ] || fail "Xvfb does not start"
+    sleep 0.2
+done
 for frames in "$4" "$5"; do
     begin=$(seconds)
     vkcube --present_mode 0 --c "$frames" >"$folder/vkcube.txt" 2>&1 || fail "vkcube failed"
