@@ -264,6 +264,27 @@ static void destroyed_context_gives_everything_back(void **state)
     gpu_guest_destroy(g);
 }
 
+/* One without Venus, which nobody works for: its timelines end with it all the same. */
+static void destroyed_context_without_venus_gives_its_map_back_later(void **state)
+{
+    (void)state;
+    struct gpu_guest *g = open_guest();
+    const uint32_t plain = 9;
+    g->maps_later = true;
+    assert_int_equal(gpu_ctx_create(g, plain, 0), OK);
+    assert_int_equal(gpu_host_blob(g, CONTEXT, 6, 0, MAPPABLE, SIZE), OK);
+    const struct virtio_gpu_resource_map_blob map = {
+        .hdr = gpu_fenced_header(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, plain, 3, 4),
+        .resource_id = 6,
+    };
+    uint64_t mapped = gpu_guest_send(g, &map, sizeof(map));
+    assert_int_equal(gpu_ctx_destroy(g, plain), OK);
+    assert_null(gpu_guest_answer(g, mapped));
+    pv_gpu_finish_map(g->gpu, g->map_token, true);
+    assert_int_equal(gpu_guest_type(g, mapped), VIRTIO_GPU_RESP_OK_MAP_INFO);
+    gpu_guest_destroy(g);
+}
+
 static void reset_drops_what_is_pending_and_leaves_nothing(void **state)
 {
     (void)state;
@@ -366,6 +387,7 @@ int main(void)
         cmocka_unit_test(context_without_venus_swallows_streams),
         cmocka_unit_test(lost_context_gives_everything_back_and_others_go_on),
         cmocka_unit_test(destroyed_context_gives_everything_back),
+        cmocka_unit_test(destroyed_context_without_venus_gives_its_map_back_later),
         cmocka_unit_test(reset_drops_what_is_pending_and_leaves_nothing),
         cmocka_unit_test(hundred_contexts_live_side_by_side),
         cmocka_unit_test(greediest_context_is_lost_when_too_much_waits),

@@ -152,7 +152,12 @@ enum pv_virtio_gpu_response pv_virtio_gpu_ctx_create(struct pv_gpu *gpu,
         free(context);
         return PV_VIRTIO_GPU_ERR_OUT_OF_MEMORY;
     }
-    enum pv_result result = asked.context_init != 0 ? open_remote(context) : PV_OK;
+    enum pv_result result = PV_OK;
+    if (asked.context_init != 0) {
+        result = open_remote(context);
+    } else {
+        pv_virtio_gpu_retire_all(context); /* nobody works for it */
+    }
     if (result != PV_OK) {
         pv_log_error(&gpu->log, "virtio-gpu: context %u cannot begin: %s", id,
                      pv_result_name(result));

@@ -195,9 +195,7 @@ void pv_virtio_gpu_begin_fence(struct pv_gpu *gpu, struct pv_virtio_gpu_pending 
     struct pv_virtio_gpu_pending *pending = taken_pending;
     struct pv_virtio_gpu_context *context = pending->context;
     pending->is_held = false;
-    if (context != NULL && context->remote == NULL) {
-        pending->context = NULL; /* nobody works for it */
-    } else if (context != NULL) {
+    if (context != NULL && context->remote != NULL) {
         pv_remote_fence(context->remote, pending->ring_idx, pending->id);
         pv_virtio_gpu_count_pending(context);
     }
