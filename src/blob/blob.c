@@ -78,11 +78,12 @@ enum pv_result pv_blob_create(enum pv_blob_kind kind, uint64_t size, const struc
     return PV_OK;
 }
 
-/* What is really behind the fd, rounded down to pages; `size` where the fd does not tell. */
-static uint64_t backing_size(int fd, uint64_t size)
+/* What is really behind the fd, rounded down to pages; `size` where the fd does not tell, as a
+ * device's may. */
+static uint64_t backing_size(enum pv_blob_kind kind, int fd, uint64_t size)
 {
     off_t end = lseek(fd, 0, SEEK_END);
-    if (end <= 0) {
+    if (end < 0 || (end == 0 && !is_mapped_kind(kind))) {
         return size;
     }
     lseek(fd, 0, SEEK_SET);
@@ -99,14 +100,15 @@ enum pv_result pv_blob_wrap_fd(enum pv_blob_kind kind, int taken_fd, uint64_t si
         return PV_NO_MEMORY;
     }
     made->fd = taken_fd;
-    made->map_size = backing_size(taken_fd, size);
     enum pv_result result = PV_OK;
-    if (size == 0 || made->map_size < size) {
-        result = PV_HOST_FAILED;
-    } else if (is_mapped_kind(kind)) {
-        if (!pv_shm_is_sealed(taken_fd)) {
-            result = PV_UNSUPPORTED;
-        } else if (!map_blob(made)) {
+    if (is_mapped_kind(kind) && !pv_shm_is_sealed(taken_fd)) {
+        result = PV_UNSUPPORTED;
+    } else {
+        /* Behind that look, so that it cannot get less any more. */
+        made->map_size = backing_size(kind, taken_fd, size);
+        if (size == 0 || made->map_size < size) {
+            result = PV_HOST_FAILED;
+        } else if (is_mapped_kind(kind) && !map_blob(made)) {
             result = errno == ENOMEM ? PV_NO_MEMORY : PV_HOST_FAILED;
         }
     }

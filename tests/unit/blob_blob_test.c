@@ -105,6 +105,16 @@ static void blob_of_borrowed_memory_is_released_once(void **state)
     pv_blob_unref(NULL);
 }
 
+static void blob_of_an_empty_file_is_refused(void **state)
+{
+    (void)state;
+    struct pv_blob *blob;
+    int fd = memfd_create("empty", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    assert_int_equal(pv_blob_wrap_fd(PV_BLOB_SHM, fd, 4096, &blob), PV_HOST_FAILED);
+    assert_null(blob);
+}
+
 static void blob_closes_its_fd_with_the_last_reference(void **state)
 {
     (void)state;
@@ -202,6 +212,7 @@ int main(void)
         cmocka_unit_test(blob_of_absurd_size_is_refused),
         cmocka_unit_test(blob_that_could_shrink_under_us_is_refused),
         cmocka_unit_test(blob_of_borrowed_memory_is_released_once),
+        cmocka_unit_test(blob_of_an_empty_file_is_refused),
         cmocka_unit_test(blob_closes_its_fd_with_the_last_reference),
         cmocka_unit_test(resource_ids_are_unique_and_not_0),
         cmocka_unit_test(resource_count_is_limited),
