@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -239,18 +240,23 @@ static void flush(struct pv_remote *remote)
 /* --- answers -----------------------------------------------------------------------------------
  */
 
-/* What may be mapped without a fault later: no more than there is, and only what nobody can take
- * away again. 0: nothing. */
+/* What may be mapped without a fault later: no more than there is; of a file only what nobody can
+ * take away again, whatever its sender calls it. 0: nothing. */
 static uint64_t mappable_size(const struct pv_blob_reply *reply, int fd)
 {
-    if (reply->kind <= KIND_MEMORY && !pv_shm_is_sealed(fd)) {
+    struct stat status;
+    bool is_sealed = pv_shm_is_sealed(fd); /* before its size is looked at */
+    if (fstat(fd, &status) != 0) {
         return 0;
     }
-    off_t end = lseek(fd, 0, SEEK_END);
-    uint64_t size = reply->map_size;
-    if (end > 0 && (uint64_t)end < size) {
-        size = (uint64_t)end;
+    uint64_t real_size;
+    if (S_ISREG(status.st_mode) || reply->kind <= KIND_MEMORY) {
+        real_size = is_sealed ? (uint64_t)status.st_size : 0;
+    } else {
+        off_t end = lseek(fd, 0, SEEK_END); /* of a dma-buf; others do not tell */
+        real_size = end > 0 ? (uint64_t)end : UINT64_MAX;
     }
+    uint64_t size = real_size < reply->map_size ? real_size : reply->map_size;
     return size & ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
 }
 

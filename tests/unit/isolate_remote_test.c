@@ -287,7 +287,7 @@ static void nonsense_loses_the_context_and_leaves_nothing_open(void **state)
 {
     (void)state;
     const struct pv_blob_reply good = {.map_size = 8192, .resource_id = 4, .caching = 1, .kind = 2};
-    for (int i = 0; i < 14; i++) {
+    for (int i = 0; i < 16; i++) {
         struct harness *h = open_harness();
         struct pv_blob_reply reply = good;
         uint32_t before = open_count();
@@ -337,7 +337,18 @@ static void nonsense_loses_the_context_and_leaves_nothing_open(void **state)
         case 11: /* it could shrink under our mapping */
             answer_blob(h, reply, true, false);
             break;
-        case 12:
+        case 12: /* nor when it is called something else */
+            reply.kind = 4;
+            answer_blob(h, reply, true, false);
+            break;
+        case 13: { /* sealed, and empty */
+            int fd = new_memory(0, true);
+            (void)!pv_message_send(h->peer, PV_MESSAGE_BLOB_CREATED, &reply, sizeof(reply), NULL, 0,
+                                   fd);
+            close(fd);
+            break;
+        }
+        case 14:
             reply.map_size = 4095;
             answer_blob(h, reply, true, true);
             break;

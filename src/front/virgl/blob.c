@@ -4,10 +4,8 @@
 #include "front/virgl/renderer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,27 +15,6 @@
 static uint64_t page_size(void)
 {
     return (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-/* How much of a worker's descriptor may be mapped: what is really behind it, so that nobody's
- * access ends in a SIGBUS. 0: nothing. */
-static uint64_t mappable_bytes(int fd, uint64_t claimed_bytes)
-{
-    struct stat status;
-    if (fstat(fd, &status) != 0) {
-        return 0;
-    }
-    /* A file whose size somebody can still change is none to map; a dma-buf's never changes. */
-    if (S_ISREG(status.st_mode)) {
-        int seals = fcntl(fd, F_GET_SEALS);
-        if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
-            return 0;
-        }
-    }
-    off_t end = lseek(fd, 0, SEEK_END);
-    uint64_t real_bytes = end > 0 ? (uint64_t)end : claimed_bytes;
-    uint64_t bytes = real_bytes < claimed_bytes ? real_bytes : claimed_bytes;
-    return bytes & ~(page_size() - 1);
 }
 
 /* --- from a worker ---------------------------------------------------------------------------- */
@@ -91,7 +68,7 @@ static int export_memory(struct pv_virgl_resource *resource, const struct pv_vir
         resource->fd = blob.taken_fd;
         resource->kind = blob.kind;
         resource->caching = blob.caching;
-        resource->map_size = mappable_bytes(blob.taken_fd, blob.map_size);
+        resource->map_size = blob.map_size;
     }
     return error;
 }
@@ -106,12 +83,15 @@ static int create_shared_memory(struct pv_virgl_resource *resource,
     int error = -EINVAL;
     if (context != NULL && context->remote != NULL && args->flags == PV_CONTEXT_BLOB_MAPPABLE) {
         resource->fd = pv_remote_shm_create(args->size_bytes);
-        error = resource->fd >= 0 && pv_virgl_add_viewer(resource, context->key) ? 0 : -ENOMEM;
+        error = resource->fd >= 0 &&
+                        pv_checked_align(args->size_bytes, page_size(), &resource->map_size) &&
+                        pv_virgl_add_viewer(resource, context->key)
+                    ? 0
+                    : -ENOMEM;
     }
     if (error == 0) {
         resource->kind = PV_CONTEXT_BLOB_SHM;
         resource->caching = PV_CONTEXT_MAP_CACHED;
-        resource->map_size = mappable_bytes(resource->fd, UINT64_MAX);
         pv_remote_attach(context->remote, resource->id, resource->kind, resource->fd,
                          resource->size_bytes);
     }
