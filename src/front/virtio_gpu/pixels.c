@@ -73,6 +73,12 @@ bool pv_virtio_gpu_rect_is_inside(const struct pv_virtio_gpu_rect *rect, uint32_
            rect->y <= height - rect->height;
 }
 
+static bool has_file_type(const struct pv_virtio_gpu_resource *resource, mode_t type)
+{
+    struct stat status;
+    return fstat(resource->fd, &status) == 0 && (status.st_mode & S_IFMT) == type;
+}
+
 /* Of a host blob that the system lets us read. Shared memory is read and not mapped, so that
  * nothing which its other owner does to it can fault us. */
 static bool read_shared(const struct pv_virtio_gpu_resource *resource, uint64_t offset,
@@ -93,9 +99,7 @@ static bool read_shared(const struct pv_virtio_gpu_resource *resource, uint64_t 
 /* A dma-buf can only be mapped; it never changes its size, and is no file of any other type. */
 static const uint8_t *map_dmabuf(const struct pv_virtio_gpu_resource *resource)
 {
-    struct stat status;
-    if (resource->blob_kind != PV_CONTEXT_BLOB_DMABUF || fstat(resource->fd, &status) != 0 ||
-        (status.st_mode & S_IFMT) != 0) {
+    if (resource->blob_kind != PV_CONTEXT_BLOB_DMABUF || !has_file_type(resource, 0)) {
         return NULL;
     }
     const uint8_t *map = mmap(NULL, resource->map_size, PROT_READ, MAP_SHARED, resource->fd, 0);
@@ -128,7 +132,13 @@ bool pv_virtio_gpu_read_pixels(const struct pv_gpu *gpu,
                                const struct pv_virtio_gpu_layout *layout,
                                const struct pv_virtio_gpu_rect *rect, uint8_t *pixels)
 {
-    const uint8_t *map = resource->kind == PV_VIRTIO_GPU_HOST_BLOB ? map_dmabuf(resource) : NULL;
+    const uint8_t *map = NULL;
+    if (resource->kind == PV_VIRTIO_GPU_HOST_BLOB) {
+        map = map_dmabuf(resource);
+        if (map == NULL && !has_file_type(resource, S_IFREG)) {
+            return false; /* a device's, whose read may wait for ever */
+        }
+    }
     uint64_t row_bytes = (uint64_t)rect->width * PIXEL_BYTES;
     bool is_read = true;
     for (uint64_t y = 0; y < rect->height && is_read; y++) {
