@@ -287,7 +287,7 @@ static void nonsense_loses_the_context_and_leaves_nothing_open(void **state)
 {
     (void)state;
     const struct pv_blob_reply good = {.map_size = 8192, .resource_id = 4, .caching = 1, .kind = 2};
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 14; i++) {
         struct harness *h = open_harness();
         struct pv_blob_reply reply = good;
         uint32_t before = open_count();
@@ -337,18 +337,7 @@ static void nonsense_loses_the_context_and_leaves_nothing_open(void **state)
         case 11: /* it could shrink under our mapping */
             answer_blob(h, reply, true, false);
             break;
-        case 12: /* nor when it is called something else */
-            reply.kind = 4;
-            answer_blob(h, reply, true, false);
-            break;
-        case 13: { /* sealed, and empty */
-            int fd = new_memory(0, true);
-            (void)!pv_message_send(h->peer, PV_MESSAGE_BLOB_CREATED, &reply, sizeof(reply), NULL, 0,
-                                   fd);
-            close(fd);
-            break;
-        }
-        case 14:
+        case 12:
             reply.map_size = 4095;
             answer_blob(h, reply, true, true);
             break;
@@ -362,6 +351,32 @@ static void nonsense_loses_the_context_and_leaves_nothing_open(void **state)
         assert_int_equal(h->fence_count, 2);
         assert_int_equal(h->failed_count, 1);
         assert_int_equal(open_count(), before - 1);
+        close_harness(h);
+    }
+}
+
+/* Whoever maps memory that its sender can take away dies of it. */
+static void files_that_are_not_there_for_good_lose_the_context(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t kind;
+        off_t size;
+        bool is_sealed;
+    } cases[] = {{2, 8192, false}, {3, 8192, false}, {4, 8192, false}, {2, 0, true}, {4, 0, true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct harness *h = open_harness();
+        const struct pv_blob_reply reply = {
+            .map_size = 8192, .resource_id = 4, .caching = 1, .kind = cases[i].kind};
+        int fd = new_memory(cases[i].size, cases[i].is_sealed);
+        pv_remote_create_blob(h->remote, 4, 99, 1, 5000);
+        assert_int_equal(
+            pv_message_send(h->peer, PV_MESSAGE_BLOB_CREATED, &reply, sizeof(reply), NULL, 0, fd),
+            PV_OK);
+        close(fd);
+        settle(h);
+        assert_int_equal(h->lost_count, 1);
+        assert_int_equal(h->failed_count, 1);
         close_harness(h);
     }
 }
@@ -427,6 +442,7 @@ int main(void)
         cmocka_unit_test(answers_are_reported_as_they_come),
         cmocka_unit_test(the_other_sides_death_is_heard_behind_its_last_words),
         cmocka_unit_test(nonsense_loses_the_context_and_leaves_nothing_open),
+        cmocka_unit_test(files_that_are_not_there_for_good_lose_the_context),
         cmocka_unit_test(one_dispatch_is_bounded),
         cmocka_unit_test(more_fences_than_there_may_be_lose_the_context),
         cmocka_unit_test(shared_memory_is_whole_pages_and_sealed),
