@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include "base/clock.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -64,4 +66,14 @@ void pv_log_line(const struct pv_log *log, enum pv_log_level level, const char *
     va_end(arguments);
     replace_control_bytes(line);
     log->write(log->user, level, line);
+}
+
+bool pv_log_allows(struct pv_log_budget *budget)
+{
+    uint64_t minute = pv_clock_now_ns() / (60 * PV_NS_PER_S) + 1;
+    if (atomic_exchange_explicit(&budget->minute, minute, memory_order_relaxed) != minute) {
+        atomic_store_explicit(&budget->count, 0, memory_order_relaxed);
+    }
+    return atomic_fetch_add_explicit(&budget->count, 1, memory_order_relaxed) <
+           PV_LOG_LINES_PER_MINUTE;
 }

@@ -4,6 +4,7 @@
 #include "base/attributes.h"
 
 #include <pearvisor/log_level.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +26,17 @@ bool pv_log_level_parse(const char *word, enum pv_log_level *level);
 
 PV_PRINTF(3, 4)
 void pv_log_line(const struct pv_log *log, enum pv_log_level level, const char *format, ...);
+
+/* Of what a guest can bring about as often as it likes. Zeroed at first; any thread. */
+struct pv_log_budget {
+    _Atomic uint64_t minute;
+    _Atomic uint32_t count; /* of lines in it */
+};
+
+enum { PV_LOG_LINES_PER_MINUTE = 30 };
+
+/* Whether one more line may be written. */
+PV_NODISCARD bool pv_log_allows(struct pv_log_budget *budget);
 
 #define pv_log_error(log, ...) pv_log_line((log), PV_LOG_ERROR, __VA_ARGS__)
 #define pv_log_warn(log, ...) pv_log_line((log), PV_LOG_WARN, __VA_ARGS__)

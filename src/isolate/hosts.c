@@ -29,6 +29,7 @@ struct pv_hosts {
     struct server *servers;
     uint32_t server_count;
     int bell; /* eventfd: a server has ended */
+    struct pv_log_budget complaints;
 };
 
 /* --- threads -----------------------------------------------------------------------------------
@@ -202,7 +203,9 @@ enum pv_result pv_hosts_open(struct pv_hosts *hosts, uint32_t context_id, int *t
         return PV_NO_MEMORY;
     }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-        pv_log_error(hosts->params.log, "no socket for a context: %s", strerror(errno));
+        if (pv_log_allows(&hosts->complaints)) {
+            pv_log_error(hosts->params.log, "no socket for a context: %s", strerror(errno));
+        }
         return PV_HOST_FAILED;
     }
     enum pv_result result = PV_OK;

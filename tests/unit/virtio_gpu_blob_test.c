@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "check.h"
 #include "fakes/gpu_guest.h"
 #include "fakes/guest.h"
@@ -403,6 +404,20 @@ static void uuid_is_random_and_stays(void **state)
     gpu_guest_destroy(g);
 }
 
+/* Which it can have refused as often as it likes. */
+static void guest_cannot_flood_the_log_with_refused_maps(void **state)
+{
+    (void)state;
+    struct gpu_guest *g = open_guest();
+    g->maps_fail = true;
+    assert_int_equal(gpu_host_blob(g, CONTEXT, 5, 0, MAPPABLE, SIZE), OK);
+    for (uint32_t i = 0; i < 1000; i++) {
+        assert_int_equal(gpu_guest_type(g, gpu_send_map(g, 5, 0)), VIRTIO_GPU_RESP_ERR_UNSPEC);
+    }
+    assert_in_range(g->error_count, 1, 2 * PV_LOG_LINES_PER_MINUTE); /* a new one may begin */
+    gpu_guest_destroy(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +437,7 @@ int main(void)
         cmocka_unit_test(host_blob_can_be_a_scanout),
         cmocka_unit_test(guest_blob_can_be_a_scanout),
         cmocka_unit_test(uuid_is_random_and_stays),
+        cmocka_unit_test(guest_cannot_flood_the_log_with_refused_maps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/log.h"
 #include "unit/check.h"
 #include "virgl/caller.h"
 
@@ -341,7 +342,7 @@ static void a_guest_cannot_flood_the_log(void **state)
         (void)virgl_renderer_context_create_with_flags(9, 4, 1, "x");
         lines += logged.line[0] != '\0' ? 1 : 0;
     }
-    assert_int_equal(lines, 100);
+    assert_in_range(lines, 1, 2 * PV_LOG_LINES_PER_MINUTE); /* a new one may begin */
     caller_close(&caller);
     (void)virgl_set_debug_callback(NULL);
 }

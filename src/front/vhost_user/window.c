@@ -206,10 +206,9 @@ void pv_vhost_window_map(struct pv_vhost_window *window, uint64_t token, uint64_
         why = refusal(window, offset, size, &status);
     }
     if (why != NULL) {
-        if (!window->has_complained) {
+        if (pv_log_allows(&window->complaints)) {
             pv_log_error(window->log, "a blob cannot be mapped into the window: %s", why);
         }
-        window->has_complained = true;
         free(live);
         pv_fd_close(&operation.fd);
         if (token != 0) {
@@ -291,7 +290,7 @@ enum pv_result pv_vhost_window_dispatch(struct pv_vhost_window *window)
             return PV_GUEST_FAULT;
         }
         memcpy(&status, reply->payload, sizeof(status));
-        if (status != 0) {
+        if (status != 0 && pv_log_allows(&window->complaints)) {
             pv_log_warn(window->log, "the front-end cannot %s 0x%llx bytes at 0x%llx of the window",
                         window->first->fd >= 0 ? "map" : "unmap",
                         (unsigned long long)window->first->size,

@@ -24,9 +24,9 @@ struct pv_vhost_live;
 struct pv_vhost_window {
     const struct pv_log *log; /* borrowed */
     uint64_t page_bytes;
-    struct pv_vhost_channel channel; /* its socket is -1 while there is none */
-    bool is_usable;                  /* the front-end knows what the window needs */
-    bool has_complained;
+    struct pv_vhost_channel channel;  /* its socket is -1 while there is none */
+    bool is_usable;                   /* the front-end knows what the window needs */
+    struct pv_log_budget complaints;  /* about the guest, and the front-end */
     bool is_sent;                     /* the first operation is; its reply is awaited */
     struct pv_vhost_operation *first; /* in the order in which they were asked for */
     struct pv_vhost_operation **last;

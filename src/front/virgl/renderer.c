@@ -65,7 +65,7 @@ int virgl_renderer_init(void *cookie, int flags, struct pv_virgl_callbacks *call
     pv_virgl.flags = flags;
     pv_virgl.callbacks = copied;
     pv_virgl.timeout_count = 0;
-    pv_virgl.complaint_count = 0;
+    memset(&pv_virgl.complaints, 0, sizeof(pv_virgl.complaints));
     pv_virgl_fences_init();
     init_changed();
     if (!pv_virgl_loop_start((flags & PV_VIRGL_VENUS) != 0)) {

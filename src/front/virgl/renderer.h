@@ -117,7 +117,7 @@ struct pv_virgl {
     struct pv_virgl_fences pending, retired; /* in the order of creation, of retirement */
     uint32_t timeout_count;
     /* Of either thread. */
-    _Atomic uint32_t complaint_count;
+    struct pv_log_budget complaints;
 };
 
 /* The one of this process: the ABI has no handle. */
@@ -169,12 +169,9 @@ void pv_virgl_remove_viewer(struct pv_virgl_resource *resource, uint64_t context
 PV_NODISCARD bool pv_virgl_gather(const struct iovec *iov, uint32_t iov_count, uint64_t offset,
                                   void *bytes, uint64_t size);
 
-/* Of what a guest can bring about as often as it likes, the log gets so many lines. */
-enum { PV_VIRGL_COMPLAINTS_MAX = 100 };
+/* Of what a guest can bring about as often as it likes. */
 #define pv_virgl_complain(...)                                                                     \
-    (atomic_fetch_add(&pv_virgl.complaint_count, 1) < PV_VIRGL_COMPLAINTS_MAX                      \
-         ? pv_log_warn(&pv_virgl.log, __VA_ARGS__)                                                 \
-         : (void)0)
+    (pv_log_allows(&pv_virgl.complaints) ? pv_log_warn(&pv_virgl.log, __VA_ARGS__) : (void)0)
 
 /* --- log.c ------------------------------------------------------------------------------------ */
 

@@ -28,8 +28,10 @@ static void lost(void *user, const char *why)
     if (context->is_lost) {
         return;
     }
-    pv_log_warn(&context->gpu->log, "virtio-gpu: context %u is lost: %s", context->node.id,
-                why != NULL ? why : "its worker has gone");
+    if (pv_log_allows(&context->gpu->complaints)) {
+        pv_log_warn(&context->gpu->log, "virtio-gpu: context %u is lost: %s", context->node.id,
+                    why != NULL ? why : "its worker has gone");
+    }
     context->is_lost = true;
     context->gpu->stats.contexts_lost++;
 }
@@ -159,8 +161,10 @@ enum pv_virtio_gpu_response pv_virtio_gpu_ctx_create(struct pv_gpu *gpu,
         pv_virtio_gpu_retire_all(context); /* nobody works for it */
     }
     if (result != PV_OK) {
-        pv_log_error(&gpu->log, "virtio-gpu: context %u cannot begin: %s", id,
-                     pv_result_name(result));
+        if (pv_log_allows(&gpu->complaints)) {
+            pv_log_error(&gpu->log, "virtio-gpu: context %u cannot begin: %s", id,
+                         pv_result_name(result));
+        }
         pv_virtio_gpu_destroy_context(context);
         return result == PV_NO_MEMORY ? PV_VIRTIO_GPU_ERR_OUT_OF_MEMORY : PV_VIRTIO_GPU_ERR_UNSPEC;
     }

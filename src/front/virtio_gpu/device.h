@@ -186,6 +186,7 @@ struct pv_gpu {
     struct pv_virtio_gpu_queue window_queue; /* what the caller maps and unmaps */
 
     struct pv_gpu_stats stats;
+    struct pv_log_budget complaints; /* about the guest */
 };
 
 /* --- request.c ---------------------------------------------------------------------------------

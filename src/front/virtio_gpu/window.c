@@ -217,7 +217,9 @@ void pv_gpu_finish_map(struct pv_gpu *gpu, uint64_t token, bool ok)
         }
     }
     if (!ok) {
-        pv_log_error(&gpu->log, "virtio-gpu: a blob could not be mapped or unmapped");
+        if (pv_log_allows(&gpu->complaints)) {
+            pv_log_error(&gpu->log, "virtio-gpu: a blob could not be mapped or unmapped");
+        }
         pv_virtio_gpu_answer(gpu, pending, PV_VIRTIO_GPU_ERR_UNSPEC);
     } else if (pending->is_map) {
         pv_virtio_gpu_answer(gpu, pending, PV_VIRTIO_GPU_OK_MAP_INFO);
