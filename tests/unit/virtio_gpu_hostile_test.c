@@ -305,6 +305,8 @@ static void three_dimensional_images_are_plain_ones_or_none(void **state)
     transfer.box.d = 2;
     assert_int_equal(gpu_guest_ask(g, &transfer, sizeof(transfer)), BAD_PARAMETER);
     transfer.box.d = 1;
+    transfer.stride = 15; /* rows of 16 bytes would overlap */
+    assert_int_equal(gpu_guest_ask(g, &transfer, sizeof(transfer)), BAD_PARAMETER);
     transfer.stride = UINT32_MAX;
     assert_int_equal(gpu_guest_ask(g, &transfer, sizeof(transfer)), BAD_PARAMETER);
     gpu_guest_destroy(g);

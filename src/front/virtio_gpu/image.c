@@ -70,7 +70,9 @@ static enum pv_virtio_gpu_response transfer(struct pv_gpu *gpu, uint32_t id,
     }
     uint64_t row_bytes = (uint64_t)rect->width * PIXEL_BYTES;
     uint64_t all_bytes = (rect->height - 1) * stride + row_bytes; /* 2^14 strides below 2^32 */
-    if (!pv_range_inside(offset, all_bytes, resource->backing.size)) {
+    /* Rows do not overlap, so no guest has us read the same pieces over and over. */
+    if ((rect->height > 1 && stride < row_bytes) ||
+        !pv_range_inside(offset, all_bytes, resource->backing.size)) {
         return PV_VIRTIO_GPU_ERR_INVALID_PARAMETER;
     }
     for (uint64_t y = 0; y < rect->height; y++) {
