@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -77,7 +78,7 @@ class Machine:
         self.console("Booting")
         if "dies" in self.play:
             print("qemu: warning: nothing of note", file=sys.stderr)
-            print("qemu: the board is on fire", file=sys.stderr, flush=True)
+            print("qemu: the board is on fire", end="", file=sys.stderr, flush=True)
             os._exit(1)
         if "crashes" in self.play:
             os.kill(os.getpid(), signal.SIGSEGV)
@@ -94,6 +95,10 @@ class Machine:
             self.event("STOP")
         if any(word in self.play for word in ("silent", "pauses", "hangs", "disk-full")):
             return
+        if "noisy" in self.play:
+            for line in ("vhost_set_mem_table failed: Input/output error (5)",
+                         "vhost_set_mem_table failed: Bad file descriptor (9)"):
+                print("qemu-system-x86_64: " + line, file=sys.stderr, flush=True)
         self.tell("stage kernel")
         if "no-disk" in self.play:
             self.tell("stage failed: there is no disk /dev/vda")
@@ -197,7 +202,8 @@ if "help" in sys.argv or "--version" in sys.argv:
 elif sys.argv[1] == "vhost-user":
     be_backend()
 else:
-    note("qemu", environment={name: os.environ.get(name) for name in
+    note("qemu", descriptors=resource.getrlimit(resource.RLIMIT_NOFILE),
+         environment={name: os.environ.get(name) for name in
                               ("LD_LIBRARY_PATH", "DISPLAY", "XAUTHORITY", "PEARVISOR_GPU")})
     if "stubborn" in PLAY:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

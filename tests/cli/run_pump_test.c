@@ -115,29 +115,12 @@ static void lines_come_one_by_one_and_overlong_ones_never(void **state)
     close(ends[1]);
 }
 
-static void last_words_are_no_warnings(void **state)
-{
-    (void)state;
-    static struct pv_tail tail;
-    char line[64];
-    pv_tail_last_line(&tail, line, sizeof(line));
-    assert_string_equal(line, "");
-    static const char text[] = "qemu: first\nqemu: \033last\nqemu: warning: no\n\n";
-    for (int i = 0; i < 500; i++) {
-        pv_tail_add(&tail, text, strlen(text));
-    }
-    assert_int_equal(tail.size, PV_TAIL_SIZE);
-    pv_tail_last_line(&tail, line, sizeof(line));
-    assert_string_equal(line, "qemu: ?last");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pump_moves_all_and_ends),
         cmocka_unit_test(a_pump_whose_target_fails_swallows_the_rest),
         cmocka_unit_test(lines_come_one_by_one_and_overlong_ones_never),
-        cmocka_unit_test(last_words_are_no_warnings),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests_name("run_pump", tests, NULL, NULL);

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import pty
+import resource
 import select
 import shutil
 import signal
@@ -312,6 +313,18 @@ class Commands(Case):
                       "the guest has Virtio-GPU Venus (Fake)"):
             self.assertIn(words, err)
 
+    def test_what_qemu_says_of_each_mapping_is_not_shown(self):
+        _, _, err = self.run_it("--verbose", "--", "true", play="noisy")
+        self.assertNotIn("Input/output error", err)
+        self.assertIn("vhost_set_mem_table failed: Bad file descriptor (9)\n", err)
+
+    def test_qemu_may_have_as_many_descriptors_as_we_may(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        self.run_it("--", "true")
+        self.assertEqual(self.noted("qemu")[0]["descriptors"], [hard, hard])
+
     def test_the_backend_gets_the_gpu(self):
         self.run_it("--gpu", "Fake", "--window", "256M", "--", "true")
         arguments = self.noted("backend")[0]["arguments"]
@@ -436,6 +449,13 @@ class Signals(Case):
 
     def test_nothing_outlives_a_run_that_is_killed(self):
         process = self.start_sleeper()
+        self.assertEqual(self.end(process, signal.SIGKILL), -9)
+
+    def test_nor_does_what_a_wrapper_script_has_started(self):
+        wrapper = self.folder / "wrapper"
+        wrapper.write_text(f'#!/bin/sh\ntrap "" TERM\n{FAKE} "$@"\nexit $?\n')
+        wrapper.chmod(0o755)
+        process = self.start_sleeper(environment={"PEARVISOR_QEMU": str(wrapper)})
         self.assertEqual(self.end(process, signal.SIGKILL), -9)
 
 

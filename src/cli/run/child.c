@@ -5,10 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,14 +25,28 @@ static void place(int fd, int target)
     }
 }
 
-/* In the child, which has one thread, since we have. */
-static void become(const struct pv_child_params *params, pid_t parent, int report)
+/* Ends its group when we have ended, which closes the lifeline; SIGTERM lets an X server tidy up.
+ */
+static void guard(int lifeline)
 {
+    char nothing;
     setpgid(0, 0);
-    /* So that nothing is left of us however we end; SIGTERM lets an X server tidy up. */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent) {
-        _exit(STATUS_NOT_STARTED);
+    signal(SIGTERM, SIG_IGN);
+    if (dup2(lifeline, 0) == 0) {
+        close_range(1, UINT_MAX, 0); /* the other end of ours too, and of all guards */
+        while (read(0, &nothing, 1) < 0 && errno == EINTR) {
+        }
+        kill(0, SIGTERM);
+        sleep(1);
+    }
+    kill(0, SIGKILL);
+}
+
+/* In the child, which has one thread, since we have. */
+static void become(const struct pv_child_params *params, pid_t group, int report)
+{
+    if (setpgid(0, group) != 0) {
+        _exit(STATUS_NOT_STARTED); /* we have ended already, and the guard too */
     }
     sigset_t none;
     sigemptyset(&none);
@@ -56,33 +70,71 @@ static void become(const struct pv_child_params *params, pid_t parent, int repor
     _exit(STATUS_NOT_STARTED);
 }
 
-int pv_child_start(struct pv_child *child, const struct pv_child_params *params)
+/* The lifeline stays open as long as we live. */
+static int start_guard(struct pv_child *child)
 {
-    *child = (struct pv_child){.process = -1};
-    int report_read, report_write;
-    if (pv_fd_pipe(&report_read, &report_write) != PV_OK) {
+    int lifeline, ours;
+    if (pv_fd_pipe(&lifeline, &ours) != PV_OK) {
         return errno;
     }
-    pid_t parent = getpid();
-    pid_t pid = fork();
-    if (pid == 0) {
-        become(params, parent, report_write);
+    child->group = fork();
+    if (child->group == 0) {
+        guard(lifeline);
     }
-    int error = pid < 0 ? errno : 0;
+    int error = child->group < 0 ? errno : 0;
+    close(lifeline);
+    if (error == 0) {
+        setpgid(child->group, child->group); /* whoever is first */
+        child->lifeline = ours;
+    } else {
+        close(ours);
+    }
+    return error;
+}
+
+/* With all that the program has left in its group. */
+static void end_group(struct pv_child *child)
+{
+    kill(-child->group, SIGKILL);
+    waitpid(child->group, NULL, 0);
+    pv_fd_close(&child->lifeline);
+    pv_fd_close(&child->process);
+    child->pid = 0;
+}
+
+int pv_child_start(struct pv_child *child, const struct pv_child_params *params)
+{
+    *child = (struct pv_child){.process = -1, .lifeline = -1};
+    int report_read, report_write;
+    int error = start_guard(child);
+    if (error != 0) {
+        return error;
+    }
+    if (pv_fd_pipe(&report_read, &report_write) != PV_OK) {
+        error = errno;
+        end_group(child);
+        return error;
+    }
+    child->pid = fork();
+    if (child->pid == 0) {
+        become(params, child->group, report_write);
+    }
+    error = child->pid < 0 ? errno : 0;
     close(report_write);
-    if (pid > 0 && pv_fd_read(report_read, &error, sizeof(error)) != PV_OK) {
+    if (error == 0 && pv_fd_read(report_read, &error, sizeof(error)) != PV_OK) {
         error = 0; /* it closed unwritten: the program runs */
     }
     close(report_read);
-    if (pid > 0 && error == 0) {
-        child->process = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (error == 0) {
+        child->process = (int)syscall(SYS_pidfd_open, child->pid, 0);
         error = child->process < 0 ? errno : 0;
     }
-    if (pid > 0 && error != 0) {
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-    } else if (pid > 0) {
-        child->pid = pid;
+    if (error != 0) {
+        pid_t pid = child->pid;
+        end_group(child);
+        if (pid > 0) {
+            waitpid(pid, NULL, 0);
+        }
     }
     return error;
 }
@@ -92,9 +144,7 @@ bool pv_child_has_ended(struct pv_child *child, int *status)
     if (child->pid <= 0 || waitpid(child->pid, status, WNOHANG) != child->pid) {
         return false;
     }
-    kill(-child->pid, SIGKILL); /* what it has left of its group */
-    pv_fd_close(&child->process);
-    child->pid = 0;
+    end_group(child);
     return true;
 }
 
@@ -120,9 +170,9 @@ void pv_child_finish(struct pv_child *child, uint64_t patience_ns)
     if (child->pid <= 0 || wait_for(child, patience_ns)) {
         return;
     }
-    kill(-child->pid, SIGTERM);
+    kill(-child->group, SIGTERM);
     if (!wait_for(child, PV_NS_PER_S)) {
-        kill(-child->pid, SIGKILL);
+        kill(-child->group, SIGKILL);
         (void)wait_for(child, UINT64_MAX / 2);
     }
 }

@@ -7,11 +7,14 @@
 #include <sys/types.h>
 
 /* A program that runs beside us, in a process group of its own: the terminal's Ctrl-C is ours to
- * judge, and what a wrapper script has started is ended with it. It does not outlive us. */
+ * judge, and what a wrapper script has started is ended with it. None of it outlives us, however we
+ * end: the group's leader is a process that waits for that. */
 
 struct pv_child {
     pid_t pid;   /* 0: none */
+    pid_t group; /* its leader, and so its guard */
     int process; /* pidfd: readable when it has ended */
+    int lifeline;
 };
 
 struct pv_child_params {

@@ -1,6 +1,7 @@
 /* What a virtual machine's parts say, and what follows from it. */
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "session.h"
 
 #include <errno.h>
@@ -26,6 +27,39 @@ void pv_session_tell(const struct pv_session *session, const char *format, ...)
     uint64_t tenths = (pv_clock_now_ns() - session->begin_ns) / (PV_NS_PER_S / 10);
     fprintf(stderr, "pearvisor run: %3llu.%llu s: %s\n", (unsigned long long)tenths / 10,
             (unsigned long long)tenths % 10, text);
+}
+
+/* QEMU 11.1 writes a line for each mapping that comes into the window or leaves it: the back-end
+ * refuses to take it for the guest's memory (front/vhost_user), and nothing follows from that. */
+static bool is_noise(const struct pv_session *session, const char *line)
+{
+    static const char noise[] = ": vhost_set_mem_table failed: Input/output error (5)";
+    size_t length = strlen(line), end = strlen(noise);
+    return session->plan->way == PV_RUN_VHOST_USER && length >= end &&
+           strcmp(line + length - end, noise) == 0;
+}
+
+void pv_session_hear_child(const struct pv_session *session, struct pv_voice *voice)
+{
+    char line[PV_LINES_SIZE];
+    bool goes_on = pv_lines_read(&voice->lines, voice->fd);
+    if (!goes_on && voice->lines.size > 0) {
+        voice->lines.text[voice->lines.size++] = '\n'; /* which nobody has written */
+    }
+    while (pv_lines_next(&voice->lines, line)) {
+        if (voice == &session->qemu_voice && is_noise(session, line)) {
+            continue;
+        }
+        if (session->plan->options->verbose) {
+            fprintf(stderr, "%s\n", line);
+        }
+        if (line[0] != '\0' && strstr(line, ": warning: ") == NULL) {
+            pv_text_clean(voice->last_words, sizeof(voice->last_words), line);
+        }
+    }
+    if (!goes_on) {
+        pv_fd_close(&voice->fd);
+    }
 }
 
 static void say_to_monitor(struct pv_session *session, const char *command)
@@ -212,10 +246,9 @@ void pv_session_hear_agent(struct pv_session *session)
 }
 
 /* How a program has ended, with its last words where it has any. */
-static void describe_end(char *text, size_t size, const struct pv_tail *tail, int wait_status)
+static void describe_end(char *text, size_t size, const struct pv_voice *voice, int wait_status)
 {
-    char line[300];
-    pv_tail_last_line(tail, line, sizeof(line));
+    const char *line = voice->last_words;
     if (WIFSIGNALED(wait_status)) {
         snprintf(text, size, "killed by signal %d%s%s", WTERMSIG(wait_status),
                  line[0] != '\0' ? ": " : "", line);
@@ -228,7 +261,7 @@ static void describe_end(char *text, size_t size, const struct pv_tail *tail, in
 void pv_session_hear_backend_end(struct pv_session *session, int wait_status)
 {
     char text[400];
-    describe_end(text, sizeof(text), &session->backend_tail, wait_status);
+    describe_end(text, sizeof(text), &session->backend_voice, wait_status);
     pv_session_end(session, PV_END_FAILED, 0, "the GPU's backend ended (%s)", text);
 }
 
@@ -258,7 +291,7 @@ void pv_session_hear_qemu_end(struct pv_session *session, int wait_status)
     } else if (session->farewell == PV_MONITOR_RESET) {
         pv_session_end(session, PV_END_REBOOT, 0, "the guest rebooted");
     } else if (session->end == PV_END_NONE && !backend_has_failed(session)) {
-        describe_end(text, sizeof(text), &session->qemu_tail, wait_status);
+        describe_end(text, sizeof(text), &session->qemu_voice, wait_status);
         pv_session_end(session, PV_END_UNFIT, 0, "QEMU ended (%s)", text);
     }
 }

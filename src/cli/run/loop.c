@@ -47,8 +47,8 @@ static void prepare(const struct pv_session *session, struct pollfd fds[WAIT_COU
     fds[WAIT_SIGNALS].fd = session->signals;
     fds[WAIT_QEMU].fd = session->qemu.process;
     fds[WAIT_BACKEND].fd = session->backend.process;
-    fds[WAIT_QEMU_SAYS].fd = session->qemu_says;
-    fds[WAIT_BACKEND_SAYS].fd = session->backend_says;
+    fds[WAIT_QEMU_SAYS].fd = session->qemu_voice.fd;
+    fds[WAIT_BACKEND_SAYS].fd = session->backend_voice.fd;
     fds[WAIT_MONITOR].fd = session->near[PV_WIRE_MONITOR];
     fds[WAIT_AGENT].fd = control;
     fds[WAIT_REQUEST] = (struct pollfd){.fd = has_request ? control : -1, .events = POLLOUT};
@@ -91,20 +91,6 @@ static void take_signal(struct pv_session *session)
     if (insists && session->phase < PV_PHASE_KILLED) {
         session->phase = PV_PHASE_QUIT;
         session->phase_deadline_ns = pv_clock_now_ns();
-    }
-}
-
-static void hear_child(const struct pv_session *session, int *says, struct pv_tail *tail)
-{
-    char bytes[4096];
-    ssize_t got = read(*says, bytes, sizeof(bytes));
-    if (got > 0) {
-        pv_tail_add(tail, bytes, (size_t)got);
-        if (session->plan->options->verbose) {
-            (void)!write(STDERR_FILENO, bytes, (size_t)got);
-        }
-    } else if (got == 0 || errno != EAGAIN) {
-        pv_fd_close(says);
     }
 }
 
@@ -221,7 +207,7 @@ static void watch_time(struct pv_session *session)
     } else {
         session->phase = PV_PHASE_KILLED;
         session->phase_deadline_ns = 0;
-        kill(-session->qemu.pid, SIGKILL);
+        kill(-session->qemu.group, SIGKILL);
     }
 }
 
@@ -237,10 +223,10 @@ static void step(struct pv_session *session)
         take_signal(session);
     }
     if (fds[WAIT_QEMU_SAYS].revents != 0) {
-        hear_child(session, &session->qemu_says, &session->qemu_tail);
+        pv_session_hear_child(session, &session->qemu_voice);
     }
     if (fds[WAIT_BACKEND_SAYS].revents != 0) {
-        hear_child(session, &session->backend_says, &session->backend_tail);
+        pv_session_hear_child(session, &session->backend_voice);
     }
     if (fds[WAIT_CONSOLE].revents != 0) {
         hear_console(session);

@@ -109,40 +109,6 @@ bool pv_lines_next(struct pv_lines *lines, char line[PV_LINES_SIZE])
     }
 }
 
-void pv_tail_add(struct pv_tail *tail, const char *bytes, size_t size)
-{
-    if (size > PV_TAIL_SIZE) {
-        bytes += size - PV_TAIL_SIZE;
-        size = PV_TAIL_SIZE;
-    }
-    size_t kept = tail->size + size > PV_TAIL_SIZE ? PV_TAIL_SIZE - size : tail->size;
-    memmove(tail->text, tail->text + (tail->size - kept), kept);
-    memcpy(tail->text + kept, bytes, size);
-    tail->size = kept + size;
-    tail->text[tail->size] = '\0';
-}
-
-static bool is_warning(const char *line, size_t length)
-{
-    static const char word[] = ": warning: ";
-    return memmem(line, length, word, strlen(word)) != NULL;
-}
-
-void pv_tail_last_line(const struct pv_tail *tail, char *line, size_t size)
-{
-    line[0] = '\0';
-    char found[PV_TAIL_SIZE + 1];
-    for (const char *at = tail->text; *at != '\0';) {
-        size_t length = strcspn(at, "\r\n");
-        if (length > 0 && !is_warning(at, length)) {
-            memcpy(found, at, length);
-            found[length] = '\0';
-            pv_text_clean(line, size, found);
-        }
-        at += length + (at[length] != '\0' ? 1 : 0);
-    }
-}
-
 void pv_text_clean(char *clean, size_t size, const char *text)
 {
     size_t length = 0;

@@ -10,7 +10,7 @@
 
 /* Bytes on their way between descriptors, without ever blocking. */
 
-enum { PV_PUMP_SIZE = 65536, PV_LINES_SIZE = 16384, PV_TAIL_SIZE = 4096 };
+enum { PV_PUMP_SIZE = 65536, PV_LINES_SIZE = 16384 };
 
 /* From one descriptor to another; neither is the pump's own. A zeroed one with -1s is idle. */
 struct pv_pump {
@@ -31,7 +31,7 @@ void pv_pump_prepare(const struct pv_pump *pump, struct pollfd waits[2]);
 void pv_pump_step(struct pv_pump *pump, const struct pollfd waits[2]);
 bool pv_pump_is_empty(const struct pv_pump *pump);
 
-/* Lines from a socket; longer ones than PV_LINES_SIZE are dropped. */
+/* Lines from a socket or pipe; longer ones than PV_LINES_SIZE are dropped. */
 struct pv_lines {
     size_t size;
     bool skips;
@@ -41,16 +41,6 @@ struct pv_lines {
 /* False at the end of `fd`, which does not block. */
 bool pv_lines_read(struct pv_lines *lines, int fd);
 bool pv_lines_next(struct pv_lines *lines, char line[PV_LINES_SIZE]);
-
-/* The last of what a program has said. */
-struct pv_tail {
-    size_t size;
-    char text[PV_TAIL_SIZE + 1];
-};
-
-void pv_tail_add(struct pv_tail *tail, const char *bytes, size_t size);
-/* The last line that is no warning and not empty; "" when there is none. */
-void pv_tail_last_line(const struct pv_tail *tail, char *line, size_t size);
 
 /* What a guest says may hold anything: makes it fit for a terminal. Copies at most size - 1. */
 void pv_text_clean(char *clean, size_t size, const char *text);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
@@ -61,7 +62,7 @@ static void reset(struct pv_session *session, const struct pv_run_plan *plan, in
     session->plan = plan;
     session->signals = signals;
     session->is_loud = plan->options->verbose || isatty(STDERR_FILENO);
-    session->qemu_says = session->backend_says = -1;
+    session->qemu_voice.fd = session->backend_voice.fd = -1;
     session->qemu.process = session->backend.process = session->xvfb.process = -1;
     for (int i = 0; i < PV_WIRE_COUNT; i++) {
         session->near[i] = -1;
@@ -169,6 +170,16 @@ static int open_signals(void)
     return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* QEMU and the backend hold a descriptor for each piece of GPU memory that the guest has. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int run(const struct pv_run_options *options)
 {
     static struct pv_run_image image;
@@ -189,6 +200,7 @@ static int run(const struct pv_run_options *options)
         tell_plan(&plan);
         return pv_run_print(&plan, stdout) && fflush(stdout) == 0 ? 0 : STATUS_FAILED;
     }
+    raise_descriptor_limit();
     int signals = open_signals();
     if (options->command == NULL && isatty(STDIN_FILENO)) {
         fprintf(stderr, "pearvisor run: this is the guest's console; Ctrl-A X ends the guest\n");

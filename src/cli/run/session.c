@@ -37,10 +37,11 @@ static bool open_wires(struct pv_session *session, struct pv_wiring *far)
 }
 
 static bool start_child(struct pv_child *child, struct pv_line *line, char *const *environment,
-                        const int *kept, size_t kept_count, int *says)
+                        const int *kept, size_t kept_count, struct pv_voice *voice)
 {
     int write_end;
-    if (pv_fd_pipe(says, &write_end) != PV_OK || pv_fd_set_blocking(*says, false) != PV_OK) {
+    if (pv_fd_pipe(&voice->fd, &write_end) != PV_OK ||
+        pv_fd_set_blocking(voice->fd, false) != PV_OK) {
         return pv_run_complain("out of descriptors");
     }
     const struct pv_child_params params = {
@@ -64,7 +65,7 @@ static bool start_backend(struct pv_session *session)
     int fd = session->near[PV_WIRE_GPU];
     struct pv_line line = {0};
     pv_run_write_backend(&line, session->plan, program, fd, NULL);
-    bool good = start_child(&session->backend, &line, NULL, &fd, 1, &session->backend_says);
+    bool good = start_child(&session->backend, &line, NULL, &fd, 1, &session->backend_voice);
     pv_line_finish(&line);
     pv_fd_close(&session->near[PV_WIRE_GPU]);
     return good;
@@ -81,7 +82,7 @@ static bool start_qemu(struct pv_session *session, const struct pv_wiring *far)
                              has_x ? authority : NULL);
     line.failed = line.failed || environment.failed;
     bool good = start_child(&session->qemu, &line, environment.arguments, far->fds, PV_WIRE_COUNT,
-                            &session->qemu_says);
+                            &session->qemu_voice);
     pv_line_finish(&line);
     pv_line_finish(&environment);
     return good;
@@ -132,8 +133,8 @@ void pv_session_finish(struct pv_session *session)
     /* It ends by itself when QEMU has gone. */
     pv_child_finish(&session->backend, backend_patience_ns);
     pv_child_finish(&session->xvfb, 0);
-    pv_fd_close(&session->qemu_says);
-    pv_fd_close(&session->backend_says);
+    pv_fd_close(&session->qemu_voice.fd);
+    pv_fd_close(&session->backend_voice.fd);
     free(session->request);
     session->request = NULL;
     if (session->folder[0] != '\0') {

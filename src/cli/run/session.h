@@ -25,6 +25,13 @@ enum pv_run_end {
 /* How far its ending is. */
 enum pv_run_phase { PV_PHASE_RUNS, PV_PHASE_POLITE, PV_PHASE_QUIT, PV_PHASE_KILLED, PV_PHASE_GONE };
 
+/* What a child says on its stdout and stderr. */
+struct pv_voice {
+    int fd; /* -1: nothing any more */
+    struct pv_lines lines;
+    char last_words[300]; /* but for warnings; empty: none */
+};
+
 struct pv_session {
     const struct pv_run_plan *plan;
     int signals;  /* signalfd; not the session's own */
@@ -32,8 +39,7 @@ struct pv_session {
 
     int near[PV_WIRE_COUNT]; /* our ends of QEMU's sockets; -1: not there, or at its end */
     struct pv_child qemu, backend, xvfb;
-    int qemu_says, backend_says; /* their stderr */
-    struct pv_tail qemu_tail, backend_tail;
+    struct pv_voice qemu_voice, backend_voice;
     char folder[64]; /* of the X server's cookie; empty: none */
     char x_display[16];
 
@@ -77,6 +83,7 @@ void pv_session_end(struct pv_session *session, enum pv_run_end end, int status,
 /* Progress, where it is wanted. */
 PV_PRINTF(2, 3) void pv_session_tell(const struct pv_session *session, const char *format, ...);
 /* What the monitor, the agent and the children have to say. */
+void pv_session_hear_child(const struct pv_session *session, struct pv_voice *voice);
 void pv_session_hear_monitor(struct pv_session *session);
 void pv_session_hear_agent(struct pv_session *session);
 void pv_session_hear_qemu_end(struct pv_session *session, int wait_status);
