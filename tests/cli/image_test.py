@@ -136,6 +136,12 @@ class Image(unittest.TestCase):
         self.assertEqual(self.build("--include", "nano,strace")[0], 0)
         self.assertIn(",nano,strace", self.called("mmdebstrap")[0])
 
+    def test_opengl_is_left_out_unless_asked_for(self):
+        self.assertEqual(self.build()[0], 0)
+        self.assertIn("path-exclude=/usr/lib/*/libLLVM*", self.called("mmdebstrap")[0])
+        self.assertEqual(self.build("--gl")[0], 0)
+        self.assertNotIn("LLVM", self.called("mmdebstrap")[0])
+
     def test_a_failed_stage_leaves_nothing_and_is_redone_alone(self):
         line = self.complaint(FAKE_FAIL="mke2fs", FAKE_LINE="E: no such disk")
         self.assertIn("disk: no such disk", line)

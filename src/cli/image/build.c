@@ -173,6 +173,7 @@ static void set_variables(const struct build *build)
     setenv("PV_SUITE", build->options->suite, 1);
     setenv("PV_ARCH", build->options->arch, 1);
     setenv("PV_INCLUDE", build->options->include, 1);
+    setenv("PV_GL", build->options->has_gl ? "1" : "0", 1);
     setenv("PV_MIRROR", build->options->mirror, 1);
     setenv("PV_SIZE_MIB", size_mib, 1);
     setenv("PV_CACHE", build->paths.cache, 1);

@@ -43,6 +43,7 @@ void pv_image_key(char key[static PV_IMAGE_KEY_SIZE], const struct pv_image_opti
     hash = mix_text(hash, options->arch);
     hash = mix_text(hash, options->include);
     hash = mix_text(hash, options->mirror);
+    hash = mix_text(hash, options->has_gl ? "GL" : "");
     for (size_t i = 0; i < pv_image_file_count; i++) {
         const struct pv_image_file *file = &pv_image_files[i];
         /* The tree is what its script says, and nothing of the other files. */

@@ -80,6 +80,13 @@ static const char *set_include(void *user, const char *value)
     return NULL;
 }
 
+static const char *set_gl(void *user, const char *value)
+{
+    (void)value;
+    ((struct pv_image_options *)user)->has_gl = true;
+    return NULL;
+}
+
 static const char *set_mirror(void *user, const char *value)
 {
     struct pv_image_options *options = user;
@@ -112,6 +119,7 @@ static const struct pv_option table[] = {
     {"--size", "SIZE", "the disk's size, like 4G (default: what is used, and some room)", set_size},
     {"--arch", "ARCH", "x86_64 or aarch64 (default: this machine's)", set_arch},
     {"--include", "PACKAGES", "further packages, separated by commas", set_include},
+    {"--gl", NULL, "with OpenGL, which makes the image three times as large", set_gl},
     {"--mirror", "URI", "where packages come from (default: this machine's own mirror)",
      set_mirror},
     {"--cache", "DIR", "what is kept for the next build (default ~/.cache/pearvisor/image)",

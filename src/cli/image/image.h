@@ -18,6 +18,7 @@ struct pv_image_options {
     const char *out;
     char include[1024]; /* separated by spaces */
     uint32_t size_mib;  /* 0: as large as needed */
+    bool has_gl;
 };
 
 /* Files that are inside the program (embed.py). */
