@@ -39,6 +39,8 @@ class Case(unittest.TestCase):
                          "kernel_file": "vmlinuz", "initrd_file": "initrd.img"}
         self.write_manifest()
         (self.folder / "runtime").mkdir()
+        (self.folder / ".ssh").mkdir()
+        (self.folder / ".ssh" / "id.pub").write_text("ssh-ed25519 AAAA a,user\n")
         self.mark = f"PV_TEST_MARK={self.folder.name}"
         self.shm = set(os.listdir("/dev/shm"))
 
@@ -54,7 +56,7 @@ class Case(unittest.TestCase):
                        if name not in ("DISPLAY", "WAYLAND_DISPLAY", "LD_LIBRARY_PATH")}
         environment.update({
             "PEARVISOR_QEMU": FAKE, "PEARVISOR_PROGRAM": FAKE, "PEARVISOR_VIRGL": "/nonexistent",
-            "XDG_RUNTIME_DIR": str(self.folder / "runtime"),
+            "HOME": str(self.folder), "XDG_RUNTIME_DIR": str(self.folder / "runtime"),
             "PV_FAKE_LOG": str(self.folder / "log"), "PYTHONDONTWRITEBYTECODE": "1",
             "PV_TEST_MARK": self.folder.name})
         environment.update(changes)
@@ -176,6 +178,14 @@ class Refusals(Case):
             port = str(server.getsockname()[1])
             self.assert_fails("--ssh", port, says=f"port {port} of 127.0.0.1 is taken")
 
+    def test_ssh_without_a_public_key(self):
+        private = self.folder / ".ssh" / "id"
+        private.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+        self.assert_fails("--ssh", "2222", "--ssh-key", str(private), says="no public key in")
+        self.assert_fails("--ssh", "2222", "--ssh-key", "/nonexistent", says="No such file")
+        (self.folder / ".ssh" / "id.pub").unlink()
+        self.assert_fails("--ssh", "2222", says="no public key in ~/.ssh/*.pub")
+
     def test_shares_and_disks_that_are_not_there(self):
         self.assert_fails("--share", "/nonexistent", says="--share /nonexistent: No such file")
         self.assert_fails("--share", FAKE, says="not a folder")
@@ -214,6 +224,7 @@ class DryRun(Case):
         self.assertIn(f"local,id=share,path={str(odd).replace(',', ',,')},security_model=none,"
                       "multidevs=remap", words)
         self.assertIn("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22", words)
+        self.assertIn("name=opt/pearvisor/keys,string=ssh-ed25519 AAAA a,,user", words)
         self.assertIn("virtio-9p-pci,fsdev=share,mount_tag=share", words)
         self.assertIn("pearvisor vhost-user \\\n    --socket ", out)
         self.assertRegex(err, r"QEMU 11\.1\.2, through vhost-user \(.*\), emulated \(.*\)\n$")

@@ -125,6 +125,12 @@ static const char *set_ssh(void *user, const char *value)
                                                                      : "not a port from 1 to 65535";
 }
 
+static const char *set_ssh_key(void *user, const char *value)
+{
+    ((struct pv_run_options *)user)->ssh_key = value;
+    return value[0] != '\0' ? NULL : "the path is empty";
+}
+
 static const char *set_net(void *user, const char *value)
 {
     struct pv_run_options *options = user;
@@ -193,6 +199,8 @@ static const struct pv_option table[] = {
     {"--disk", "FILE", "one more disk, to be written to; several times for several", set_disk},
     {"--share", "DIR", "a folder of the host's, in the guest at /share", set_share},
     {"--ssh", "PORT", "a port of 127.0.0.1 that reaches the guest's ssh server", set_ssh},
+    {"--ssh-key", "FILE", "whose public keys may log in there (default: ~/.ssh/*.pub)",
+     set_ssh_key},
     {"--net", "NET", "none (default), or user: the guest reaches the host's network", set_net},
     {"--display", "DISPLAY", "none (default), gtk, sdl or another one of QEMU's", set_display},
     {"--window", "SIZE", "GPU memory that the guest can map at once (default 4G)", set_window},

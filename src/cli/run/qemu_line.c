@@ -6,10 +6,10 @@
 #include <string.h>
 
 /* QEMU's options end at a comma unless it is doubled. */
-static char *escape(char escaped[2 * PATH_MAX], const char *text)
+static char *escape(char *escaped, size_t size, const char *text)
 {
     size_t used = 0;
-    for (; *text != '\0' && used + 3 < 2 * PATH_MAX; text++) {
+    for (; *text != '\0' && used + 3 < size; text++) {
         if (*text == ',') {
             escaped[used++] = ',';
         }
@@ -80,28 +80,30 @@ static void write_disks(struct pv_line *line, const struct pv_run_plan *plan)
     const struct pv_run_options *options = plan->options;
     char path[2 * PATH_MAX];
     pv_line_add(line, "-drive");
-    pv_line_add(line, "if=none,id=root,format=raw,file=%s%s", escape(path, plan->image->disk),
+    pv_line_add(line, "if=none,id=root,format=raw,file=%s%s",
+                escape(path, sizeof(path), plan->image->disk),
                 options->persist ? "" : ",readonly=on");
     pv_line_add(line, "-device");
     pv_line_add(line, "virtio-blk-pci,drive=root");
     for (size_t i = 0; i < options->disk_count; i++) {
         pv_line_add(line, "-drive");
         pv_line_add(line, "if=none,id=disk%zu,format=%s,file=%s", i, format_of(options->disks[i]),
-                    escape(path, options->disks[i]));
+                    escape(path, sizeof(path), options->disks[i]));
         pv_line_add(line, "-device");
         pv_line_add(line, "virtio-blk-pci,drive=disk%zu", i);
     }
     if (options->share != NULL) {
         pv_line_add(line, "-fsdev");
         pv_line_add(line, "local,id=share,path=%s,security_model=none,multidevs=remap",
-                    escape(path, options->share));
+                    escape(path, sizeof(path), options->share));
         pv_line_add(line, "-device");
         pv_line_add(line, "virtio-9p-pci,fsdev=share,mount_tag=share");
     }
 }
 
-static void write_network(struct pv_line *line, const struct pv_run_options *options)
+static void write_network(struct pv_line *line, const struct pv_run_plan *plan)
 {
+    const struct pv_run_options *options = plan->options;
     if (options->ssh_port == 0 && !options->has_network) {
         pv_line_add(line, "-nic");
         pv_line_add(line, "none");
@@ -116,6 +118,12 @@ static void write_network(struct pv_line *line, const struct pv_run_options *opt
     pv_line_add(line, "user,id=net%s%s", options->has_network ? "" : ",restrict=on", forward);
     pv_line_add(line, "-device");
     pv_line_add(line, "virtio-net-pci,netdev=net,romfile=");
+    if (options->ssh_port != 0) {
+        char keys[2 * PV_RUN_KEYS_SIZE];
+        pv_line_add(line, "-fw_cfg");
+        pv_line_add(line, "name=opt/pearvisor/keys,string=%s",
+                    escape(keys, sizeof(keys), plan->keys));
+    }
 }
 
 static void write_gpu(struct pv_line *line, const struct pv_run_plan *plan,
@@ -128,7 +136,8 @@ static void write_gpu(struct pv_line *line, const struct pv_run_plan *plan,
     case PV_RUN_VHOST_USER:
         pv_line_add(line, "-chardev");
         if (wiring->gpu_socket != NULL) {
-            pv_line_add(line, "socket,id=gpu,path=%s", escape(path, wiring->gpu_socket));
+            pv_line_add(line, "socket,id=gpu,path=%s",
+                        escape(path, sizeof(path), wiring->gpu_socket));
         } else {
             pv_line_add(line, "socket,id=gpu,fd=%d", wiring->fds[PV_WIRE_GPU]);
         }
@@ -188,7 +197,7 @@ void pv_run_write_qemu(struct pv_line *line, const struct pv_run_plan *plan,
     write_machine(line, plan);
     write_kernel(line, plan, wiring->gpu_socket != NULL);
     write_disks(line, plan);
-    write_network(line, plan->options);
+    write_network(line, plan);
     write_gpu(line, plan, wiring);
     write_wires(line, wiring);
 }

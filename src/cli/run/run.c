@@ -184,11 +184,12 @@ static int run(const struct pv_run_options *options)
 {
     static struct pv_run_image image;
     static struct pv_run_qemu qemu;
-    static char virgl_folder[PATH_MAX];
+    static char virgl_folder[PATH_MAX], keys[PV_RUN_KEYS_SIZE];
     struct pv_run_host host;
-    struct pv_run_plan plan = {.options = options, .image = &image, .qemu = &qemu};
+    struct pv_run_plan plan = {.options = options, .image = &image, .qemu = &qemu, .keys = keys};
     pv_run_find_virgl(virgl_folder);
     if (!pv_run_image_load(&image, options->image) || !pv_run_check_host(options, &image) ||
+        (options->ssh_port != 0 && !pv_run_keys_load(keys, options->ssh_key)) ||
         !pv_run_qemu_find(&qemu, options->qemu, image.arch, virgl_folder)) {
         return STATUS_FAILED;
     }

@@ -11,7 +11,7 @@
 
 /* Inside of `run`: what the command line, the image and QEMU say, and what follows from it. */
 
-enum { PV_RUN_DISKS_MAX = 8, PV_RUN_TEXT_SIZE = 512 };
+enum { PV_RUN_DISKS_MAX = 8, PV_RUN_TEXT_SIZE = 512, PV_RUN_KEYS_SIZE = 32768 };
 
 /* How the guest reaches the GPU. */
 enum pv_run_way {
@@ -32,6 +32,7 @@ struct pv_run_options {
     size_t disk_count;
     const char *share;   /* NULL: none */
     uint32_t ssh_port;   /* 0: none */
+    const char *ssh_key; /* a file; NULL: all public keys of the user's */
     bool has_network;    /* the guest reaches the outside */
     const char *display; /* NULL: none */
     bool stock_profile;
@@ -59,6 +60,8 @@ struct pv_run_image {
 PV_NODISCARD bool pv_run_find_image(char folder[PATH_MAX]);
 /* Each complains about what it finds wrong. */
 PV_NODISCARD bool pv_run_image_load(struct pv_run_image *image, const char *folder);
+/* The public keys that may log in, a line each. */
+PV_NODISCARD bool pv_run_keys_load(char keys[static PV_RUN_KEYS_SIZE], const char *file);
 /* Disks, share, port and memory: what would fail later, and less clearly. */
 PV_NODISCARD bool pv_run_check_host(const struct pv_run_options *options,
                                     const struct pv_run_image *image);
@@ -85,6 +88,7 @@ struct pv_run_plan {
     const struct pv_run_options *options;
     const struct pv_run_image *image;
     const struct pv_run_qemu *qemu;
+    const char *keys;
     enum pv_run_way way;
     char way_reason[PV_RUN_TEXT_SIZE];
     const char *accelerator; /* "kvm", "hvf" or "tcg" */
