@@ -119,7 +119,7 @@ static const struct pv_option table[] = {
     {"--size", "SIZE", "the disk's size, like 4G (default: what is used, and some room)", set_size},
     {"--arch", "ARCH", "x86_64 or aarch64 (default: this machine's)", set_arch},
     {"--include", "PACKAGES", "further packages, separated by commas", set_include},
-    {"--gl", NULL, "with OpenGL, which makes the image three times as large", set_gl},
+    {"--gl", NULL, "with OpenGL, which makes the image twice as large", set_gl},
     {"--mirror", "URI", "where packages come from (default: this machine's own mirror)",
      set_mirror},
     {"--cache", "DIR", "what is kept for the next build (default ~/.cache/pearvisor/image)",
