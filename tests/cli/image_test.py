@@ -17,8 +17,8 @@ import unittest
 PROGRAM = os.environ["PV_TEST_PROGRAM"]
 SLOW_S = 60  # sanitizers and busy machines
 
-TOOLS = ("apt-get", "apt-cache", "apt-config", "mmdebstrap", "dpkg-deb", "mke2fs", "depmod", "cpio",
-         "xz", "zstd", "fakeroot", "newuidmap")
+TOOLS = ("apt-get", "apt-cache", "apt-config", "arch-test", "mmdebstrap", "dpkg", "dpkg-deb",
+         "mke2fs", "depmod", "cpio", "xz", "zstd", "fakeroot", "newuidmap")
 # One script under all these names. FAKE_FAIL names a tool that fails with a line of apt's form,
 # FAKE_HANG one that writes half of its result and waits.
 FAKE = r"""#!/bin/sh
@@ -32,6 +32,7 @@ apt-get) case "$*" in
     *--print-uris*) echo "'http://mirror.example/k.deb' k.deb 1 SHA256:0" ;;
     *download\ *) : >k.deb ;;
     esac ;;
+dpkg) echo "$FAKE_ARCH" ;;
 apt-cache) case "$*" in *linux-image-7*) ;; *) echo "  Depends: linux-image-7.0-$PV_ARCH" ;; esac ;;
 mmdebstrap)
     for file; do case $file in *.part) out=$file ;; esac; done
@@ -77,7 +78,8 @@ class Image(unittest.TestCase):
         self.environment = dict(
             os.environ, PATH=f"{self.root}/bin:{os.environ['PATH']}", FAKE_CALLS=str(self.calls),
             FAKE_TREE=str(tree), FAKE_KERNEL=str(self.root / "kernel"), FAKE_FAIL="", FAKE_HANG="",
-            FAKE_LINE="", FAKE_PID=str(self.hanging), TMPDIR=str(self.root), HOME=str(self.root))
+            FAKE_LINE="", FAKE_ARCH="amd64", FAKE_PID=str(self.hanging), TMPDIR=str(self.root),
+            HOME=str(self.root))
 
     def start(self, *arguments, **environment):
         self.calls.write_text("")
@@ -192,6 +194,17 @@ class Image(unittest.TestCase):
         line = self.complaint("--suite", "nosuch", FAKE_FAIL="apt-get",
                               FAKE_LINE="E: The repository 'x nosuch Release' has no Release file.")
         self.assertIn("The repository 'x nosuch Release' has no Release file.", line)
+
+    def test_a_foreign_guest_is_not_begun_where_its_programs_do_not_run(self):
+        line = self.complaint("--arch", "aarch64", FAKE_FAIL="arch-test", FAKE_ARCH="amd64")
+        self.assertIn("this machine cannot run arm64 programs", line)
+        self.assertEqual(self.called("apt-get") + self.called("mmdebstrap"), [])
+        self.assertEqual(self.build("--arch", "aarch64", FAKE_ARCH="amd64")[0], 0)
+        self.assertEqual(self.called("arch-test"), ["arch-test arm64"])
+
+    def test_a_guest_of_this_machines_kind_asks_for_no_emulator(self):
+        status, text = self.build("--arch", "aarch64", FAKE_FAIL="arch-test", FAKE_ARCH="arm64")
+        self.assertEqual(status, 0, text)
 
     def test_a_full_disk_is_told_as_such(self):
         line = self.complaint(FAKE_FAIL="mmdebstrap",
