@@ -22,7 +22,7 @@
 enum { BLOB_SIZE = 8192, WINDOW_SIZE = 1 << 28 };
 
 /* What a request asks of it. */
-enum order { ECHO = 1, HOLD, RELEASE, MAP, UNMAP };
+enum order { ECHO = 1, HOLD, RELEASE, MAP, UNMAP, TOIL };
 
 struct order_bytes {
     uint32_t order;
@@ -40,6 +40,8 @@ struct pv_gpu {
 static struct pv_gpu device;
 static int blob;
 static _Atomic uint32_t request_count, reset_count;
+static _Atomic uint32_t features_request_count; /* when it was asked for its features */
+static _Atomic bool may_rest;
 
 enum pv_result pv_gpu_create(const struct pv_gpu_params *params, struct pv_gpu **gpu)
 {
@@ -59,6 +61,7 @@ void pv_gpu_destroy(struct pv_gpu *gpu)
 uint64_t pv_gpu_features(const struct pv_gpu *gpu)
 {
     (void)gpu;
+    atomic_store(&features_request_count, atomic_load(&request_count));
     return 0x19;
 }
 
@@ -107,6 +110,12 @@ void pv_gpu_request(struct pv_gpu *gpu, enum pv_gpu_queue queue, uint64_t token,
         break;
     case UNMAP:
         gpu->callbacks.unmap(gpu->params.user, token, order.offset, BLOB_SIZE);
+        break;
+    case TOIL: /* as a large transfer does */
+        do {
+            pv_clock_sleep_ns(20 * PV_NS_PER_MS);
+        } while (!atomic_load(&may_rest));
+        respond(gpu, token, "toiled");
         break;
     default:
         respond(gpu, token, "echo");
@@ -204,6 +213,7 @@ static inline int set_up(void **state)
     int ends[2];
     atomic_store(&request_count, 0);
     atomic_store(&reset_count, 0);
+    atomic_store(&may_rest, false);
     f->fds_before = count_fds();
     f->mappings_before = count_mappings("memfd:test-");
     driver_init(&f->d);
@@ -385,8 +395,8 @@ static inline void kick(struct front *f)
     assert_int_equal(eventfd_write(f->kick, 1), 0);
 }
 
-/* A request at `slot`, with room for 16 bytes. */
-static inline void offer(struct front *f, uint16_t slot, enum order order, uint64_t offset)
+/* A request at `slot`, with room for 16 bytes, of which the back-end is not told. */
+static inline void offer_silently(struct front *f, uint16_t slot, enum order order, uint64_t offset)
 {
     const uint32_t at = AT_DATA + 64 * (uint32_t)slot;
     const struct order_bytes bytes = {.order = order, .offset = offset};
@@ -394,6 +404,11 @@ static inline void offer(struct front *f, uint16_t slot, enum order order, uint6
     driver_describe(&f->d, slot, RAM_GUEST + at, sizeof(bytes), NEXT, slot + 1u);
     driver_describe(&f->d, slot + 1u, RAM_GUEST + at + 32, 16, WRITE, 0);
     driver_offer(&f->d, slot);
+}
+
+static inline void offer(struct front *f, uint16_t slot, enum order order, uint64_t offset)
+{
+    offer_silently(f, slot, order, offset);
     kick(f);
 }
 

@@ -102,6 +102,28 @@ static void a_paused_machine_goes_on_where_it_stood(void **state)
     assert_int_equal(atomic_load(&reset_count), 0);
 }
 
+/* One kick for all, and the front-end is heard between them. */
+static void requests_that_take_long_do_not_keep_the_front_end_waiting(void **state)
+{
+    struct front *f = *state;
+    start(f);
+    for (uint16_t slot = 0; slot < QUEUE_SIZE; slot += 2) {
+        offer_silently(f, slot, TOIL, 0);
+    }
+    kick(f);
+    while (atomic_load(&request_count) == 0) {
+        pv_clock_sleep_ns(PV_NS_PER_MS);
+    }
+    uint64_t features;
+    send_message(f, PV_VHOST_GET_FEATURES, 0, NULL, 0, -1);
+    atomic_store(&may_rest, true);
+    check_reply(f->socket, PV_VHOST_GET_FEATURES, &features, sizeof(features));
+    assert_true(atomic_load(&features_request_count) < QUEUE_SIZE / 2);
+    for (uint16_t slot = 0; slot < QUEUE_SIZE; slot += 2) {
+        check_answer(f, slot, "toiled");
+    }
+}
+
 static void a_rebooted_guest_finds_a_new_device(void **state)
 {
     struct front *f = *state;
@@ -204,6 +226,7 @@ int main(void)
         TEST(messages_may_come_in_pieces),
         TEST(the_old_memory_table_is_known_too),
         TEST(a_paused_machine_goes_on_where_it_stood),
+        TEST(requests_that_take_long_do_not_keep_the_front_end_waiting),
         TEST(a_rebooted_guest_finds_a_new_device),
         TEST(a_driver_that_looks_for_its_device_finds_a_new_one),
         TEST(a_qemu_that_would_crash_goes_on_without_us),

@@ -3,6 +3,7 @@
 #include "front/vhost_user/vhost_user.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "front/vhost_user/private.h"
 
@@ -13,6 +14,9 @@
 
 /* More than the device takes, so that what is too long looks so. */
 enum { REQUEST_ROOM = PV_GPU_REQUEST_SIZE_MAX + 1 };
+
+/* How long one queue may keep the front-end waiting, whose monitor stands still meanwhile. */
+static const uint64_t turn_ns = 10 * PV_NS_PER_MS;
 
 enum {
     POLL_FRONT,
@@ -150,12 +154,14 @@ void pv_vhost_user_reset(struct pv_vhost_user *vhost_user)
 /* --- the loop -----------------------------------------------------------------------------------
  */
 
-/* Takes what is available, but no more than a queue holds: a guest that goes on for ever must not
- * keep us from the sockets. True when there may be more. */
+/* Takes what is available, but for no longer than a turn and no more than a queue holds: neither a
+ * guest that goes on for ever nor one whose requests take long must keep us from the sockets. True
+ * when there may be more. */
 static bool run_queue(struct pv_vhost_user *vhost_user, uint32_t index)
 {
     struct pv_vhost_queue *queue = &vhost_user->queues[index];
-    for (uint32_t i = 0; i < queue->size; i++) {
+    const uint64_t end_ns = pv_clock_now_ns() + turn_ns;
+    for (uint32_t i = 0; i < queue->size && (i == 0 || pv_clock_now_ns() < end_ns); i++) {
         struct pv_vhost_taken taken = {.bytes = vhost_user->request, .room = REQUEST_ROOM};
         switch (pv_vhost_queue_take(queue, &vhost_user->memory, &taken)) {
         case PV_VHOST_EMPTY:
