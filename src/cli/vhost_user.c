@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,6 +30,16 @@ static int catch_signals(void)
     signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_BLOCK, &caught, NULL);
     return signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Each blob of the guest's holds a descriptor here; a soft limit is for programs that select(). */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit descriptors;
+    if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
+        descriptors.rlim_cur = descriptors.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &descriptors);
+    }
 }
 
 /* The socket that we were started with; -1 after a line that says what is wrong with it. */
@@ -130,6 +141,7 @@ int pv_vhost_user_main(int argc, char **argv)
         const struct pv_log log = pv_log_stderr(options.log_level);
         struct pv_listener listener = {.fd = -1};
         int fd = -1;
+        raise_descriptor_limit();
         int stop = catch_signals();
         status = 1;
         if (options.socket != NULL ? pv_listener_open(&listener, "vhost-user", options.socket)

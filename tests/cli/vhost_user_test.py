@@ -6,6 +6,7 @@ PV_TEST_PROGRAM names the program. Only the host's own Vulkan driver is needed, 
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import struct
@@ -19,13 +20,13 @@ from serve_test import PROGRAM, SLOW_S, children, run, until
 class BackEnd:
     """A back-end on a socket in a folder of its own."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, **process_options):
         self.folder = tempfile.TemporaryDirectory()
         self.path = self.folder.name + "/s"
         self.log = open(self.folder.name + "/log", "w+b")
         self.process = subprocess.Popen(
             [PROGRAM, "vhost-user", "--socket", self.path, "--log", "debug", *options],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, **process_options)
         until(lambda: os.path.exists(self.path) or self.process.poll() is not None, "a socket")
 
     def __enter__(self):
@@ -180,6 +181,14 @@ class Life(unittest.TestCase):
             self.assertEqual(back_end.process.wait(SLOW_S), 1)
             self.assertEqual(len(back_end.said().splitlines()), 1, back_end.said())
             self.assertFalse(os.path.exists(back_end.path))
+
+    def test_as_many_descriptors_as_the_system_lets_it_have(self):
+        """Each of the guest's blobs holds one."""
+        hard = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 4000)
+        low = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        with BackEnd(preexec_fn=low) as back_end:
+            self.assertEqual(resource.prlimit(back_end.process.pid, resource.RLIMIT_NOFILE),
+                             (hard, hard))
 
     def test_a_descriptor_serves_as_well(self):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
