@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -494,6 +495,15 @@ void pv_remote_unref(struct pv_remote *remote, uint32_t resource_id)
 {
     const struct pv_unref_request unref = {.resource_id = resource_id};
     request(remote, PV_MESSAGE_UNREF, &unref, sizeof(unref), NULL, 0, -1);
+}
+
+uint32_t pv_remote_blob_limit(void)
+{
+    struct rlimit descriptors;
+    if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0 || descriptors.rlim_cur > UINT32_MAX) {
+        return UINT32_MAX;
+    }
+    return (uint32_t)(descriptors.rlim_cur - descriptors.rlim_cur / 4);
 }
 
 int pv_remote_shm_create(uint64_t size_bytes)

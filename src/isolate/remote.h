@@ -83,6 +83,10 @@ void pv_remote_attach(struct pv_remote *remote, uint32_t resource_id, uint32_t k
                       uint64_t size_bytes);
 void pv_remote_unref(struct pv_remote *remote, uint32_t resource_id);
 
+/* How many blobs with a descriptor a device may keep, all contexts together: three quarters of what
+ * its process may have open now. The rest is for workers, and for the program around it. */
+uint32_t pv_remote_blob_limit(void);
+
 /* Zero-filled shared memory for a ring or for replies (Venus' blob id 0), whose size nobody can
  * change; rounded up to pages. -1 with errno set. */
 PV_NODISCARD int pv_remote_shm_create(uint64_t size_bytes);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 /* Blobs and the window, against contexts that the test serves itself. */
 
@@ -418,6 +419,35 @@ static void guest_cannot_flood_the_log_with_refused_maps(void **state)
     gpu_guest_destroy(g);
 }
 
+/* Each would hold a descriptor: some are left for workers, whatever a guest asks for. */
+static void host_blobs_leave_some_descriptors(void **state)
+{
+    (void)state;
+    enum { DESCRIPTORS = 200, BLOBS = 150, ASKED_OF_CONTEXT = 10 };
+    const uint32_t none_left = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit low = {.rlim_cur = DESCRIPTORS, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    struct gpu_guest *g = open_guest();
+    for (uint32_t i = 0; i < BLOBS; i++) {
+        if (i < ASKED_OF_CONTEXT) { /* and not there yet */
+            (void)gpu_send_host_blob(g, CONTEXT, RING + i, 77, MAPPABLE, SIZE);
+        } else {
+            assert_int_equal(gpu_host_blob(g, CONTEXT, RING + i, 0, MAPPABLE, SIZE), OK);
+        }
+    }
+    assert_int_equal(gpu_host_blob(g, CONTEXT, RING + BLOBS, 0, MAPPABLE, SIZE), none_left);
+    assert_int_equal(gpu_host_blob(g, CONTEXT, RING + BLOBS, 77, MAPPABLE, SIZE), none_left);
+    assert_int_equal(gpu_create_2d(g, RING + BLOBS, 1, 4, 4), OK); /* holds none */
+    assert_int_equal(gpu_ctx_create(g, OTHER, 4), OK);
+    assert_int_equal(gpu_unref(g, RING), OK);
+    assert_int_equal(gpu_host_blob(g, CONTEXT, RING, 0, MAPPABLE, SIZE), OK);
+    assert_int_equal(gpu_host_blob(g, CONTEXT, RING + BLOBS + 1, 0, MAPPABLE, SIZE), none_left);
+    gpu_guest_destroy(g);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +467,7 @@ int main(void)
         cmocka_unit_test(host_blob_can_be_a_scanout),
         cmocka_unit_test(guest_blob_can_be_a_scanout),
         cmocka_unit_test(uuid_is_random_and_stays),
+        cmocka_unit_test(host_blobs_leave_some_descriptors),
         cmocka_unit_test(guest_cannot_flood_the_log_with_refused_maps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

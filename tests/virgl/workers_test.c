@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -316,6 +317,36 @@ static void a_worker_that_hangs_costs_two_seconds_once(void **state)
     caller_close(&caller);
 }
 
+/* Each holds a descriptor: some are left for workers, whatever a guest asks for. */
+static void blobs_leave_some_descriptors(void **state)
+{
+    (void)state;
+    enum { DESCRIPTORS = 200, BLOBS = 150, FIRST = 1000 };
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit low = {.rlim_cur = DESCRIPTORS, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    caller_open(&caller, CALLER_VENUS | CALLER_ASYNC);
+    assert_int_equal(virgl_renderer_context_create_with_flags(2, 4, 1, "x"), 0);
+    struct pv_virgl_blob_args args = {
+        .context_id = 2, .memory = PV_VIRGL_BLOB_HOST3D, .flags = 1, .size_bytes = 4096};
+    for (uint32_t i = 0; i < BLOBS; i++) {
+        args.resource_id = FIRST + i;
+        assert_int_equal(virgl_renderer_resource_create_blob(&args), 0);
+    }
+    for (uint32_t round = 0; round < 2; round++) {
+        args.resource_id = FIRST + BLOBS + 1 + round;
+        assert_int_equal(virgl_renderer_resource_create_blob(&args), -ENOMEM);
+        args.blob_id = 77; /* the context need not be asked */
+        assert_int_equal(virgl_renderer_resource_create_blob(&args), -ENOMEM);
+        virgl_renderer_resource_unref(FIRST + round);
+        args.blob_id = 0;
+        assert_int_equal(virgl_renderer_resource_create_blob(&args), 0);
+    }
+    caller_close(&caller);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 static void reset_ends_every_context(void **state)
 {
     (void)state;
@@ -415,6 +446,7 @@ int main(void)
         TEST(contexts_share_what_both_have_attached),
         TEST(a_worker_that_dies_takes_one_context_with_it),
         TEST(a_worker_that_hangs_costs_two_seconds_once),
+        TEST(blobs_leave_some_descriptors),
         TEST(reset_ends_every_context),
         TEST(the_callers_children_and_signals_stay_its_own),
     };

@@ -126,6 +126,11 @@ static int create_blob(struct pv_virgl_resource *resource, const struct pv_virgl
     if (args->memory != PV_VIRGL_BLOB_HOST3D || args->iov_count != 0) {
         return -EINVAL;
     }
+    if (pv_virgl.host_blob_count >= pv_virgl.host_blob_limit) {
+        return -ENOMEM;
+    }
+    resource->is_host_blob = true;
+    pv_virgl.host_blob_count++;
     return args->blob_id == 0 ? create_shared_memory(resource, args)
                               : export_memory(resource, args);
 }

@@ -65,6 +65,7 @@ int virgl_renderer_init(void *cookie, int flags, struct pv_virgl_callbacks *call
     pv_virgl.flags = flags;
     pv_virgl.callbacks = copied;
     pv_virgl.timeout_count = 0;
+    pv_virgl.host_blob_limit = pv_remote_blob_limit();
     memset(&pv_virgl.complaints, 0, sizeof(pv_virgl.complaints));
     pv_virgl_fences_init();
     init_changed();

@@ -77,6 +77,7 @@ struct pv_virgl_resource {
     /* An image. */
     struct pv_virgl_image image; /* width 0: a blob */
     /* A blob. */
+    bool is_host_blob;
     int fd; /* -1: none */
     uint32_t kind, caching;
     uint64_t size_bytes; /* as asked for */
@@ -99,7 +100,8 @@ struct pv_virgl {
     struct pv_virgl_resource *resources[PV_VIRGL_BUCKETS];
     uint32_t resource_count;
     uint64_t resource_bytes;
-    uint32_t submitted_context; /* by the request that is under way; 0: none */
+    uint32_t host_blob_count, host_blob_limit; /* each holds a descriptor */
+    uint32_t submitted_context;                /* by the request that is under way; 0: none */
     struct pv_thread thread;
     /* Constant while it runs. */
     int epoll;

@@ -69,6 +69,7 @@ void pv_virgl_remove_resource(struct pv_virgl_resource *resource)
     *link = resource->next;
     pv_virgl.resource_count--;
     pv_virgl.resource_bytes -= resource->charged_bytes;
+    pv_virgl.host_blob_count -= resource->is_host_blob ? 1 : 0;
     free(resource);
 }
 

@@ -176,7 +176,8 @@ struct pv_gpu {
     struct pv_virtio_gpu_scanout scanouts[PV_GPU_SCANOUTS_MAX];
 
     struct pv_virtio_gpu_table contexts, resources;
-    struct pv_virtio_gpu_resource **mapped; /* whose ranges are taken, by offset */
+    uint32_t host_blob_count, host_blob_limit; /* each holds a descriptor */
+    struct pv_virtio_gpu_resource **mapped;    /* whose ranges are taken, by offset */
     uint32_t mapped_count, mapped_capacity;
 
     struct pv_virtio_gpu_pending *pending; /* all */

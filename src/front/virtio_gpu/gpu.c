@@ -59,6 +59,7 @@ static void fill_in(struct pv_gpu *gpu, const struct pv_gpu_params *params)
     gpu->callbacks = *params->callbacks;
     gpu->user = params->user;
     gpu->quota = params->quota;
+    gpu->host_blob_limit = pv_remote_blob_limit();
     gpu->window_bytes = gpu->callbacks.map != NULL ? params->window_bytes : 0;
     gpu->blob_alignment = params->blob_alignment;
     gpu->scanout_count = params->scanouts;

@@ -36,7 +36,10 @@ struct pv_virtio_gpu_resource *pv_virtio_gpu_new_resource(struct pv_gpu *gpu, ui
         return NULL;
     }
     *why = PV_VIRTIO_GPU_ERR_OUT_OF_MEMORY;
-    if (gpu->resources.count >= gpu->quota.resources || !pv_virtio_gpu_charge(gpu, bytes)) {
+    bool is_host_blob = kind == PV_VIRTIO_GPU_HOST_BLOB;
+    if (gpu->resources.count >= gpu->quota.resources ||
+        (is_host_blob && gpu->host_blob_count >= gpu->host_blob_limit) ||
+        !pv_virtio_gpu_charge(gpu, bytes)) {
         return NULL;
     }
     struct pv_virtio_gpu_resource *resource = calloc(1, sizeof(*resource));
@@ -53,6 +56,7 @@ struct pv_virtio_gpu_resource *pv_virtio_gpu_new_resource(struct pv_gpu *gpu, ui
         free(resource);
         return NULL;
     }
+    gpu->host_blob_count += is_host_blob ? 1 : 0;
     return resource;
 }
 
@@ -67,6 +71,7 @@ void pv_virtio_gpu_destroy_resource(struct pv_gpu *gpu, struct pv_virtio_gpu_res
     pv_virtio_gpu_table_remove(&gpu->resources, &resource->node);
     pv_virtio_gpu_backing_finish(gpu, &resource->backing);
     pv_virtio_gpu_discharge(gpu, resource->charged_bytes);
+    gpu->host_blob_count -= resource->kind == PV_VIRTIO_GPU_HOST_BLOB ? 1 : 0;
     pv_fd_close(&resource->fd);
     free(resource->pixels);
     free(resource);
