@@ -114,6 +114,7 @@ static enum pv_result start_workers(struct pv_hosts *hosts)
         .environment = params->setup->environment,
         .setup = &params->setup->setup,
         .client_limit = params->limit,
+        .retry_delay_ns = params->retry_delay_ns,
         .client_finished = on_context_finished,
         .user = hosts,
     };

@@ -21,6 +21,7 @@ struct pv_hosts_params {
     const struct pv_worker_setup *setup; /* of host_setup.h */
     const char *program;                 /* NULL: pv_worker_program() */
     uint32_t limit;                      /* contexts at once */
+    uint64_t retry_delay_ns;             /* as in workers.h */
 };
 
 PV_NODISCARD enum pv_result pv_hosts_create(const struct pv_hosts_params *params,

@@ -24,6 +24,7 @@ struct pv_worker {
     int client;           /* a duplicate of its client's socket, to see it hang up; -1: none yet */
     struct pv_client who; /* that client */
     bool is_probe;
+    bool is_without_driver; /* which was given up: it tells clients so */
     bool is_ready;
     bool has_started;  /* has begun to read from its client */
     bool has_reported; /* has said what its client did */

@@ -26,6 +26,8 @@ static const uint64_t leave_timeout_ns = 500 * PV_NS_PER_MS;
 static const uint64_t probe_timeout_ns = 60 * PV_NS_PER_S;
 /* After a spare worker has died while it loaded the driver; doubled each time. */
 static const uint64_t respawn_delay_ns = PV_NS_PER_S;
+/* After the driver was given up: what made its workers die may have passed. */
+static const uint64_t retry_delay_ns = 60 * PV_NS_PER_S;
 /* The next spare worker loads drivers for as long as a core gives it: on few cores it would take
  * them from the client that has just come, which opens its instance meanwhile. */
 static const uint64_t settle_ns = 100 * PV_NS_PER_MS;
@@ -46,6 +48,8 @@ struct pv_workers {
     bool is_probed;
     uint32_t next_context_id;
     uint32_t failure_count;    /* of spare workers, in a row */
+    uint32_t refusal_count;    /* of starts, in a row: the host's fault, not the driver's */
+    uint64_t retry_after_ns;   /* the driver is given up until then; 0: it is not */
     uint64_t respawn_after_ns; /* 0: at once */
     bool is_settling;          /* a client may hurry it: respawn_after_ns tells of no failure */
     uint8_t *buffer;           /* for one message */
@@ -65,9 +69,9 @@ static bool start_worker(struct pv_workers *workers, bool probe)
     struct pv_worker *worker;
     workers->setup.probe = probe;
     /* Without plans a worker loads no driver, and can at least tell clients that there is none. */
-    bool give_up = workers->failure_count >= FAILURES_MAX;
+    bool is_given_up = workers->retry_after_ns != 0;
     if (pv_worker_spawn(workers->params.program, workers->params.environment, &workers->setup,
-                        workers->plans, give_up ? 0 : workers->plans_size, workers->params.log,
+                        workers->plans, is_given_up ? 0 : workers->plans_size, workers->params.log,
                         &worker) != PV_OK) {
         return false;
     }
@@ -79,6 +83,7 @@ static bool start_worker(struct pv_workers *workers, bool probe)
     if (probe) {
         worker->kill_deadline_ns = pv_clock_now_ns() + probe_timeout_ns;
     }
+    worker->is_without_driver = is_given_up;
     worker->next = workers->list;
     workers->list = worker;
     return true;
@@ -97,15 +102,36 @@ static struct pv_worker *find_spare(const struct pv_workers *workers)
     return found;
 }
 
-static void count_failure(struct pv_workers *workers)
+static void back_off(struct pv_workers *workers, uint32_t *count)
 {
-    uint32_t shift = workers->failure_count;
-    if (shift > BACKOFF_SHIFT_MAX) {
-        shift = BACKOFF_SHIFT_MAX;
-    }
-    workers->failure_count++;
+    uint32_t shift = *count < BACKOFF_SHIFT_MAX ? *count : BACKOFF_SHIFT_MAX;
+    (*count)++;
     workers->respawn_after_ns = pv_clock_now_ns() + (respawn_delay_ns << shift);
     workers->is_settling = false;
+}
+
+static void count_failure(struct pv_workers *workers)
+{
+    back_off(workers, &workers->failure_count);
+    if (workers->failure_count >= FAILURES_MAX && workers->retry_after_ns == 0) {
+        uint64_t delay_ns = workers->params.retry_delay_ns;
+        workers->retry_after_ns = pv_clock_now_ns() + (delay_ns != 0 ? delay_ns : retry_delay_ns);
+    }
+}
+
+/* The next spare worker tries the driver again, once; the one that would do without goes. */
+static void retry_driver(struct pv_workers *workers)
+{
+    if (workers->retry_after_ns == 0 || pv_clock_now_ns() < workers->retry_after_ns) {
+        return;
+    }
+    workers->retry_after_ns = 0;
+    workers->failure_count = FAILURES_MAX - 1;
+    struct pv_worker *spare = find_spare(workers);
+    if (spare != NULL && spare->is_without_driver) {
+        spare->client_is_gone = true; /* it shall have none */
+        pv_worker_kill(spare);
+    }
 }
 
 /* One spare is enough: it is replaced soon after it is used, and at once when it is missed. */
@@ -116,10 +142,14 @@ static void keep_spare(struct pv_workers *workers)
     }
     workers->respawn_after_ns = 0;
     workers->is_settling = false;
-    if (workers->is_probed && find_spare(workers) == NULL &&
-        pv_workers_client_count(workers) < workers->params.client_limit &&
-        !start_worker(workers, false)) {
-        count_failure(workers);
+    if (!workers->is_probed || find_spare(workers) != NULL ||
+        pv_workers_client_count(workers) >= workers->params.client_limit) {
+        return;
+    }
+    if (start_worker(workers, false)) {
+        workers->refusal_count = 0;
+    } else {
+        back_off(workers, &workers->refusal_count);
     }
 }
 
@@ -200,6 +230,10 @@ int pv_workers_poll_fd(const struct pv_workers *workers)
 static uint64_t next_deadline(const struct pv_workers *workers)
 {
     uint64_t first = workers->respawn_after_ns;
+    uint64_t retry = workers->retry_after_ns;
+    if (retry != 0 && (first == 0 || retry < first)) {
+        first = retry;
+    }
     for (const struct pv_worker *worker = workers->list; worker != NULL; worker = worker->next) {
         uint64_t deadline = worker->kill_deadline_ns;
         if (deadline != 0 && (first == 0 || deadline < first)) {
@@ -232,6 +266,7 @@ static void on_ready(struct pv_workers *workers, struct pv_worker *worker,
     worker->is_ready = true;
     if (ready.has_renderer != 0) {
         workers->failure_count = 0;
+        workers->retry_after_ns = 0;
     }
 }
 
@@ -448,6 +483,7 @@ void pv_workers_dispatch(struct pv_workers *workers)
         (void)look_after(workers, worker, now_ns);
         worker = next;
     }
+    retry_driver(workers);
     keep_spare(workers);
     hand_out(workers);
 }

@@ -20,6 +20,9 @@ struct pv_workers_params {
     char *const *environment;     /* theirs: see environment.h */
     const struct pv_setup *setup; /* theirs; `probe` is set as needed */
     uint32_t client_limit;        /* at once; at least 1 */
+    /* From where a driver is given up, since its workers die one after the other, to where it is
+     * tried again; 0: a minute. */
+    uint64_t retry_delay_ns;
     /* The memory plans are known. Called once, before the first worker is started; `size` is 0 when
      * the probe has failed. May be NULL. */
     void (*probed)(void *user, const void *plans, size_t size);

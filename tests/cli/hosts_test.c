@@ -8,14 +8,17 @@
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Contexts in real workers, as a device has them. */
 
-enum { BURST = 10, LIGHT_BURST = 100, RING_FATAL = 2 };
+enum { BURST = 10, LIGHT_BURST = 100, DEATHS = 3, RING_FATAL = 2 };
 
 /* The device's thread. */
 struct device {
@@ -26,7 +29,19 @@ struct device {
     struct pv_thread thread;
     int stop_read, stop_write;
     uint32_t most_processes;
+    bool is_quiet;
+    _Atomic uint32_t refusal_count; /* workers that could not be started */
 };
+
+static void on_line(void *user, enum pv_log_level level, const char *line)
+{
+    struct device *device = user;
+    atomic_fetch_add(&device->refusal_count, strstr(line, "cannot start a worker") != NULL ? 1 : 0);
+    if (!device->is_quiet) {
+        const struct pv_log log = pv_log_stderr(level);
+        pv_log_line(&log, level, "%s", line);
+    }
+}
 
 static void run_device(void *user)
 {
@@ -48,24 +63,31 @@ static void run_device(void *user)
     }
 }
 
-static void open_device(struct device *device, const char *driver, uint32_t limit, bool is_quiet)
+/* `program` NULL: the real one. */
+static void open_device_of(struct device *device, const char *driver, uint32_t limit, bool is_quiet,
+                           const char *program, uint64_t retry_delay_ns)
 {
     memset(device, 0, sizeof(*device));
-    if (!is_quiet) {
-        device->log = pv_log_stderr(PV_LOG_ERROR);
-    }
+    device->is_quiet = is_quiet;
+    device->log = (struct pv_log){.level = PV_LOG_ERROR, .write = on_line, .user = device};
     const struct pv_worker_setup_params setup = {.driver = driver, .without_cache = true};
     assert_int_equal(pv_worker_setup_init(&device->setup, &setup), PV_OK);
     const struct pv_hosts_params params = {
         .log = &device->log,
         .setup = &device->setup,
-        .program = getenv("PV_TEST_PROGRAM"),
+        .program = program != NULL ? program : getenv("PV_TEST_PROGRAM"),
         .limit = limit,
+        .retry_delay_ns = retry_delay_ns,
     };
     assert_int_equal(pv_hosts_create(&params, &device->hosts), PV_OK);
     assert_int_equal(pthread_mutex_init(&device->lock, NULL), 0);
     assert_int_equal(pv_fd_pipe(&device->stop_read, &device->stop_write), PV_OK);
     assert_int_equal(pv_thread_start(&device->thread, "device", run_device, device), PV_OK);
+}
+
+static void open_device(struct device *device, const char *driver, uint32_t limit, bool is_quiet)
+{
+    open_device_of(device, driver, limit, is_quiet, NULL, 0);
 }
 
 static void close_device(struct device *device)
@@ -207,6 +229,83 @@ static void a_killed_worker_loses_its_context_and_tells_the_guest(void **state)
     close_device(&device);
 }
 
+/* A program in the workers' place: the first one, which is the probe, is real; what the `next` ones
+ * do is shell, and those after them are real again. */
+struct stand_in {
+    char folder[32], path[64];
+};
+
+static void create_stand_in(struct stand_in *program, uint32_t count, const char *next)
+{
+    snprintf(program->folder, sizeof(program->folder), "/tmp/pearvisor-test-XXXXXX");
+    assert_non_null(mkdtemp(program->folder));
+    snprintf(program->path, sizeof(program->path), "%s/program", program->folder);
+    FILE *file = fopen(program->path, "we");
+    assert_non_null(file);
+    fprintf(file, "#!/bin/sh\ncd %s || exit\nif ! mkdir 0 2>/dev/null; then\n", program->folder);
+    for (uint32_t i = 1; i <= count; i++) {
+        fprintf(file, "mkdir %u 2>/dev/null && %s\n", i, next);
+    }
+    fprintf(file, "fi\nexec %s \"$@\"\n", getenv("PV_TEST_PROGRAM"));
+    assert_int_equal(fchmod(fileno(file), 0700), 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void destroy_stand_in(struct stand_in *program)
+{
+    char path[80];
+    for (uint32_t i = 0; i <= DEATHS; i++) {
+        snprintf(path, sizeof(path), "%s/%u", program->folder, i);
+        (void)rmdir(path);
+    }
+    (void)unlink(program->path);
+    assert_int_equal(rmdir(program->folder), 0);
+}
+
+static void a_driver_that_was_given_up_is_tried_again(void **state)
+{
+    (void)state;
+    struct device device;
+    struct stand_in program;
+    const char *why = NULL;
+    create_stand_in(&program, 3, "exit 1");
+    open_device_of(&device, NULL, 4, true, program.path, 12 * PV_NS_PER_S);
+    /* Three have died, and the fourth does not even try. */
+    struct guest *g = open_context(&device, 1);
+    assert_non_null(g);
+    assert_true(guest_remote_wait_lost(g, &why));
+    assert_non_null(why);
+    guest_destroy(g);
+    pv_clock_sleep_ns(9 * PV_NS_PER_S); /* beyond 12 from the last death, 4 before this one */
+    g = open_context(&device, 2);
+    assert_non_null(g);
+    check_context(g);
+    guest_destroy(g);
+    close_device(&device);
+    destroy_stand_in(&program);
+}
+
+/* It says nothing of the driver, which serves when it is over. */
+static void a_shortage_of_descriptors_gives_no_driver_up(void **state)
+{
+    (void)state;
+    struct device device;
+    struct rlimit before;
+    open_device(&device, NULL, 4, true);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit low = {.rlim_cur = 4, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0); /* below those that are open */
+    while (atomic_load(&device.refusal_count) < 3) {
+        pv_clock_sleep_ns(10 * PV_NS_PER_MS);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    struct guest *g = open_context(&device, 1);
+    assert_non_null(g);
+    check_context(g);
+    guest_destroy(g);
+    close_device(&device);
+}
+
 static void without_a_program_there_are_no_hosts(void **state)
 {
     (void)state;
@@ -226,6 +325,8 @@ int main(void)
         cmocka_unit_test(a_burst_of_contexts_is_served_whole),
         cmocka_unit_test(a_hundred_contexts_at_once_each_get_their_answers),
         cmocka_unit_test(a_killed_worker_loses_its_context_and_tells_the_guest),
+        cmocka_unit_test(a_driver_that_was_given_up_is_tried_again),
+        cmocka_unit_test(a_shortage_of_descriptors_gives_no_driver_up),
         cmocka_unit_test(without_a_program_there_are_no_hosts),
     };
     return cmocka_run_group_tests_name("hosts", tests, NULL, NULL);
