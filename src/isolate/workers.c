@@ -18,6 +18,9 @@ enum {
     MESSAGES_MAX = 512,
     /* Spare workers that die in a row before the driver is given up. */
     FAILURES_MAX = 3,
+    /* Workers whose clients have gone, before the oldest of them have no time any more: they count
+     * against no limit, and clients can come and go faster than drivers let go. */
+    LEAVING_MAX = 32,
 };
 
 /* How long a worker may take to leave after its client has. */
@@ -414,6 +417,36 @@ static bool has_hung_up(int client)
     return poll(&state, 1, 0) > 0;
 }
 
+/* The worker has had its time. */
+static void expel(struct pv_workers *workers, struct pv_worker *worker)
+{
+    worker->kill_deadline_ns = 0;
+    pv_log_info(workers->params.log, "worker %d did not leave in time", (int)worker->pid);
+    pv_worker_kill(worker);
+    pv_worker_raise_fatal(worker); /* a guest may look on whose device has given it up */
+}
+
+/* Expels the oldest of those that leave while there are too many. */
+static void limit_leaving(struct pv_workers *workers)
+{
+    for (;;) {
+        uint32_t count = 0;
+        struct pv_worker *oldest = NULL;
+        for (struct pv_worker *worker = workers->list; worker != NULL; worker = worker->next) {
+            if (worker->client_is_gone && worker->kill_deadline_ns != 0) {
+                count++;
+                if (oldest == NULL || worker->kill_deadline_ns <= oldest->kill_deadline_ns) {
+                    oldest = worker;
+                }
+            }
+        }
+        if (count <= LEAVING_MAX) {
+            return;
+        }
+        expel(workers, oldest);
+    }
+}
+
 /* Looks at everything that concerns a worker; true when it is no more. */
 static bool look_after(struct pv_workers *workers, struct pv_worker *worker, uint64_t now_ns)
 {
@@ -425,10 +458,7 @@ static bool look_after(struct pv_workers *workers, struct pv_worker *worker, uin
         pv_fd_close(&worker->client);
     }
     if (worker->kill_deadline_ns != 0 && now_ns >= worker->kill_deadline_ns) {
-        worker->kill_deadline_ns = 0;
-        pv_log_info(workers->params.log, "worker %d did not leave in time", (int)worker->pid);
-        pv_worker_kill(worker);
-        pv_worker_raise_fatal(worker); /* a guest may look on whose device has given it up */
+        expel(workers, worker);
     }
     char how[64];
     if (!pv_worker_reap(worker, how)) {
@@ -483,6 +513,7 @@ void pv_workers_dispatch(struct pv_workers *workers)
         (void)look_after(workers, worker, now_ns);
         worker = next;
     }
+    limit_leaving(workers);
     retry_driver(workers);
     keep_spare(workers);
     hand_out(workers);

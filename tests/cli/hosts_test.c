@@ -18,7 +18,7 @@
 
 /* Contexts in real workers, as a device has them. */
 
-enum { BURST = 10, LIGHT_BURST = 100, DEATHS = 3, RING_FATAL = 2 };
+enum { BURST = 10, LIGHT_BURST = 100, LEAVING = 40, LEAVING_LIMIT = 32, RING_FATAL = 2 };
 
 /* The device's thread. */
 struct device {
@@ -251,10 +251,18 @@ static void create_stand_in(struct stand_in *program, uint32_t count, const char
     assert_int_equal(fclose(file), 0);
 }
 
+/* Whether so many of the next ones have begun. */
+static bool has_run(const struct stand_in *program, uint32_t count)
+{
+    char path[80];
+    snprintf(path, sizeof(path), "%s/%u", program->folder, count);
+    return access(path, F_OK) == 0;
+}
+
 static void destroy_stand_in(struct stand_in *program)
 {
     char path[80];
-    for (uint32_t i = 0; i <= DEATHS; i++) {
+    for (uint32_t i = 0; i <= LEAVING; i++) {
         snprintf(path, sizeof(path), "%s/%u", program->folder, i);
         (void)rmdir(path);
     }
@@ -306,6 +314,62 @@ static void a_shortage_of_descriptors_gives_no_driver_up(void **state)
     close_device(&device);
 }
 
+static void count_overdue(void *user, enum pv_log_level level, const char *line)
+{
+    (void)level;
+    *(uint32_t *)user += strstr(line, "did not leave in time") != NULL ? 1 : 0;
+}
+
+static void dispatch_until(struct pv_hosts *hosts, uint32_t process_count)
+{
+    uint64_t deadline_ns = pv_clock_now_ns() + 60 * PV_NS_PER_S;
+    while (pv_hosts_process_count(hosts) != process_count) {
+        assert_true(pv_clock_now_ns() < deadline_ns);
+        struct pollfd ready = {.fd = pv_hosts_poll_fd(hosts), .events = POLLIN};
+        (void)poll(&ready, 1, 10);
+        pv_hosts_dispatch(hosts);
+    }
+}
+
+/* As of a guest that creates and destroys contexts in a loop, faster than drivers let go. */
+static void of_too_many_that_leave_the_oldest_have_no_time(void **state)
+{
+    (void)state;
+    struct stand_in program;
+    struct pv_worker_setup setup;
+    uint32_t overdue_count = 0;
+    int sockets[LEAVING];
+    create_stand_in(&program, LEAVING, "exec sleep 120");
+    assert_int_equal(
+        pv_worker_setup_init(&setup, &(struct pv_worker_setup_params){.without_cache = true}),
+        PV_OK);
+    const struct pv_log log = {
+        .level = PV_LOG_INFO, .write = count_overdue, .user = &overdue_count};
+    const struct pv_hosts_params params = {
+        .log = &log, .setup = &setup, .program = program.path, .limit = LEAVING};
+    struct pv_hosts *hosts;
+    assert_int_equal(pv_hosts_create(&params, &hosts), PV_OK);
+    for (uint32_t i = 0; i < LEAVING; i++) {
+        assert_int_equal(pv_hosts_open(hosts, i + 1, &sockets[i]), PV_OK);
+    }
+    while (!has_run(&program, LEAVING)) {
+        pv_clock_sleep_ns(PV_NS_PER_MS);
+        pv_hosts_dispatch(hosts);
+    }
+    dispatch_until(hosts, LEAVING); /* the probe has gone */
+    assert_int_equal(overdue_count, 0);
+    for (uint32_t i = 0; i < LEAVING; i++) {
+        close(sockets[i]);
+    }
+    pv_hosts_dispatch(hosts); /* in which none can have had its time */
+    assert_int_equal(overdue_count, LEAVING - LEAVING_LIMIT);
+    dispatch_until(hosts, 1); /* the spare one: the others' time comes, too */
+    assert_int_equal(overdue_count, LEAVING);
+    pv_hosts_destroy(hosts);
+    pv_worker_setup_finish(&setup);
+    destroy_stand_in(&program);
+}
+
 static void without_a_program_there_are_no_hosts(void **state)
 {
     (void)state;
@@ -327,6 +391,7 @@ int main(void)
         cmocka_unit_test(a_killed_worker_loses_its_context_and_tells_the_guest),
         cmocka_unit_test(a_driver_that_was_given_up_is_tried_again),
         cmocka_unit_test(a_shortage_of_descriptors_gives_no_driver_up),
+        cmocka_unit_test(of_too_many_that_leave_the_oldest_have_no_time),
         cmocka_unit_test(without_a_program_there_are_no_hosts),
     };
     return cmocka_run_group_tests_name("hosts", tests, NULL, NULL);
