@@ -39,6 +39,13 @@ static bool is_noise(const struct pv_session *session, const char *line)
            strcmp(line + length - end, noise) == 0;
 }
 
+/* What a program remarks by the way is no cause of its end. */
+static bool is_remark(const char *line)
+{
+    return strstr(line, ": warning: ") != NULL || strstr(line, ": info: ") != NULL ||
+           strstr(line, ": debug: ") != NULL;
+}
+
 void pv_session_hear_child(const struct pv_session *session, struct pv_voice *voice)
 {
     char line[PV_LINES_SIZE];
@@ -53,7 +60,7 @@ void pv_session_hear_child(const struct pv_session *session, struct pv_voice *vo
         if (session->plan->options->verbose) {
             fprintf(stderr, "%s\n", line);
         }
-        if (line[0] != '\0' && strstr(line, ": warning: ") == NULL) {
+        if (line[0] != '\0' && !is_remark(line)) {
             pv_text_clean(voice->last_words, sizeof(voice->last_words), line);
         }
     }

@@ -29,7 +29,7 @@ enum pv_run_phase { PV_PHASE_RUNS, PV_PHASE_POLITE, PV_PHASE_QUIT, PV_PHASE_KILL
 struct pv_voice {
     int fd; /* -1: nothing any more */
     struct pv_lines lines;
-    char last_words[300]; /* but for warnings; empty: none */
+    char last_words[300]; /* but for remarks; empty: none */
 };
 
 struct pv_session {
