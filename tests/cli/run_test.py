@@ -379,7 +379,7 @@ class Failures(Case):
         self.assert_fails("--", "true", play="dies", says="(status 1: qemu: the board is on fire)")
         self.assert_fails("--", "true", play="crashes", says="killed by signal 11")
 
-    def test_a_backend_that_dies(self):
+    def test_a_backend_that_dies_is_told_with_its_last_words_but_for_remarks(self):
         self.assert_fails("--", "sleep", "100", play="backend-dies",
                           says="backend ended (status 3: pearvisor vhost-user: no such GPU)")
 

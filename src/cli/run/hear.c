@@ -42,8 +42,13 @@ static bool is_noise(const struct pv_session *session, const char *line)
 /* What a program remarks by the way is no cause of its end. */
 static bool is_remark(const char *line)
 {
-    return strstr(line, ": warning: ") != NULL || strstr(line, ": info: ") != NULL ||
-           strstr(line, ": debug: ") != NULL;
+    static const char *const kinds[] = {": warning: ", ": warn: ", ": info: ", ": debug: "};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strstr(line, kinds[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void pv_session_hear_child(const struct pv_session *session, struct pv_voice *voice)
