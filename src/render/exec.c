@@ -273,6 +273,16 @@ static PV_ALWAYS_INLINE void run(struct pv_exec *x, const uint8_t *bytes, uint64
     }
 }
 
+/* The stream has ended before its last byte. */
+static PV_COLD enum pv_result end_early(struct pv_exec *x)
+{
+    if (!atomic_load_explicit(&x->stopping, memory_order_acquire)) {
+        return PV_GUEST_FAULT;
+    }
+    pv_exec_publish(x); /* a ring of the caller's may be started again, and goes on there */
+    return PV_CLOSED;
+}
+
 enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size)
 {
     if (PV_UNLIKELY(pv_render_is_fatal(x->context))) {
@@ -291,11 +301,12 @@ enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     run(x, bytes, size, x->bytes, false);
     /* An idle ring must not keep what one large command has taken. */
     pv_arena_reset(&x->arena);
-    count(&x->bytes, size);
-    if (PV_LIKELY(pv_decode_ok(&x->in))) {
-        return PV_OK;
+    if (PV_UNLIKELY(!pv_decode_ok(&x->in))) {
+        count(&x->bytes, (uint64_t)(x->boundary - bytes));
+        return end_early(x);
     }
-    return atomic_load_explicit(&x->stopping, memory_order_acquire) ? PV_CLOSED : PV_GUEST_FAULT;
+    count(&x->bytes, size);
+    return PV_OK;
 }
 
 void pv_exec_nested(struct pv_exec *x, uint8_t *bytes, uint64_t size)

@@ -33,15 +33,33 @@ void pv_pool_forget_children(struct pv_render_context *context, struct pv_pool *
 void pv_object_retire_own(struct pv_render_context *context, uint32_t type,
                           struct pv_object *object);
 
-/* --- ring_commands.c -------------------------------------------------------------------------- */
+/* --- rings.c ---------------------------------------------------------------------------------- */
 
 struct pv_render_ring {
     struct pv_render_ring *next; /* guarded by the context's lock */
     struct pv_ring *ring;
     bool is_monitored;
+    bool is_callers; /* polled by threads of the caller's: no command can name it */
     struct pv_exec exec;
 };
 
+/* NULL when there is none. Only the thread of the context's own stream changes the list, so that it
+ * looks without the lock. */
+struct pv_render_ring *pv_rings_find(struct pv_render_context *context, uint64_t id);
+/* Makes one that executes in this context; neither listed nor running. `params`: what is fixed by
+ * the context (consumer, log, never_spins) is filled in here. As of pv_ring_create(), and
+ * PV_HOST_FAILED without a thread for its monitor. */
+PV_NODISCARD enum pv_result pv_rings_make(struct pv_render_context *context,
+                                          const struct pv_ring_params *params,
+                                          struct pv_render_ring **ring);
+/* From here on streams find it, and it ends with the context at the latest. On the thread of the
+ * context's own stream. */
+void pv_rings_list(struct pv_render_context *context, struct pv_render_ring *ring);
+/* Makes its batch end, and waits inside of it; pv_rings_end() is still due. Any thread. */
+void pv_rings_interrupt(struct pv_render_context *context, struct pv_render_ring *ring);
+/* Stops it, takes it out of the list and frees it. The answer is where its head has come to. On the
+ * thread of the context's own stream. */
+uint32_t pv_rings_end(struct pv_render_context *context, struct pv_render_ring *ring);
 /* Stops every ring and frees it. On the thread of the context's own stream. */
 void pv_rings_destroy(struct pv_render_context *context);
 /* Says FATAL on every ring; the context's lock is held. */

@@ -1,8 +1,6 @@
-#include "base/assert.h"
 #include "base/checked.h"
 #include "base/guest.h"
 #include "render/private.h"
-#include "ring/monitor.h"
 
 #include <stdlib.h>
 
@@ -175,54 +173,9 @@ void pv_handle_vkExecuteCommandStreamsMESA(struct pv_exec *x,
 /* --- rings -------------------------------------------------------------------------------------
  */
 
-static enum pv_result ring_consume(void *user, uint8_t *bytes, uint32_t size)
-{
-    struct pv_render_ring *ring = user;
-    return pv_exec_stream(&ring->exec, bytes, size);
-}
-
-static void ring_sleeps(void *user)
-{
-    struct pv_render_ring *ring = user;
-    pv_exec_sleep(&ring->exec);
-}
-
-static void ring_wakes(void *user)
-{
-    struct pv_render_ring *ring = user;
-    pv_exec_wake(&ring->exec);
-}
-
-static void ring_faulted(void *user, const char *why)
-{
-    struct pv_render_ring *ring = user;
-    /* Whoever stops it has ended its batch, too. */
-    if (why != NULL || !atomic_load_explicit(&ring->exec.stopping, memory_order_acquire)) {
-        pv_render_set_fatal(ring->exec.context, why != NULL ? why : "a ring has ended");
-    }
-}
-
-static void free_ring(struct pv_render_ring *ring)
-{
-    pv_ring_destroy(ring->ring);
-    pv_exec_finish(&ring->exec);
-    free(ring);
-}
-
-/* Only the context's own stream changes the list, so that it may look without the lock. */
-static struct pv_render_ring *find_ring(struct pv_render_context *context, uint64_t id)
-{
-    for (struct pv_render_ring *ring = context->rings; ring != NULL; ring = ring->next) {
-        if (pv_ring_id(ring->ring) == id) {
-            return ring;
-        }
-    }
-    return NULL;
-}
-
 static struct pv_ring *get_ring(struct pv_exec *x, uint64_t id)
 {
-    struct pv_render_ring *ring = find_ring(x->context, id);
+    struct pv_render_ring *ring = pv_rings_find(x->context, id);
     if (ring == NULL) {
         pv_exec_fault(x, "no such ring");
         return NULL;
@@ -257,55 +210,20 @@ static struct pv_ring_params ring_params(const struct pv_exec *x, uint64_t id,
         /* Only the first: Mesa's other rings have commands for a moment, and every message would
          * wake them all. */
         .notify_fd = x->context->rings == NULL ? x->context->params.notify_fd : 0,
-        .never_spins = x->context->params.never_spins,
-        .consumer =
-            {
-                .consume = ring_consume,
-                .sleeps = ring_sleeps,
-                .wakes = ring_wakes,
-                .faulted = ring_faulted,
-            },
-        .log = x->context->log,
     };
 }
 
-/* NULL and a fault when it cannot be. Not running and not listed yet. */
-static struct pv_render_ring *make_ring(struct pv_exec *x, struct pv_ring_params *params)
+/* Makes it, lists it, and starts its thread. */
+static void start_ring(struct pv_exec *x, const struct pv_ring_params *params)
 {
-    struct pv_render_ring *ring = calloc(1, sizeof(*ring));
-    if (ring == NULL || pv_exec_init(&ring->exec, x->context) != PV_OK) {
-        free(ring);
-        pv_exec_fault(x, "no memory for another ring");
-        return NULL;
-    }
-    params->consumer.user = ring;
-    enum pv_result result = pv_ring_create(params, &ring->ring);
+    struct pv_render_ring *ring = NULL;
+    enum pv_result result = pv_rings_make(x->context, params, &ring);
     if (result != PV_OK) {
         pv_exec_fault(x, result == PV_GUEST_FAULT ? "the new ring's head or status is not 0"
-                                                  : "no memory or descriptor for another ring");
-        free_ring(ring);
-        return NULL;
+                                                  : "no memory, descriptor or thread for a ring");
+        return;
     }
-    pv_exec_attach(&ring->exec, ring->ring);
-    return ring;
-}
-
-static void list_and_start(struct pv_exec *x, struct pv_render_ring *ring)
-{
-    struct pv_render_context *context = x->context;
-    if (pv_ring_monitor_period_us(ring->ring) != 0) {
-        if (pv_ring_monitor_add(context->monitor, ring->ring) != PV_OK) {
-            pv_exec_fault(x, "no thread to be had for the ring's monitor");
-            free_ring(ring);
-            return;
-        }
-        ring->is_monitored = true;
-    }
-    pthread_mutex_lock(&context->lock);
-    ring->next = context->rings;
-    context->rings = ring;
-    context->ring_count++;
-    pthread_mutex_unlock(&context->lock);
+    pv_rings_list(x->context, ring);
     if (pv_ring_start(ring->ring) != PV_OK) {
         pv_exec_fault(x, "no thread to be had for a ring");
     }
@@ -321,7 +239,7 @@ void pv_handle_vkCreateRingMESA(struct pv_exec *x, struct pv_vkCreateRingMESA *a
         pv_exec_fault(x, "the new ring's monitor has no period");
         return;
     }
-    if (find_ring(x->context, a->ring) != NULL ||
+    if (pv_rings_find(x->context, a->ring) != NULL ||
         x->context->ring_count >= x->context->params.quota.rings) {
         pv_exec_fault(x, "the new ring's id is in use, or there are too many rings");
         return;
@@ -331,75 +249,26 @@ void pv_handle_vkCreateRingMESA(struct pv_exec *x, struct pv_vkCreateRingMESA *a
         return;
     }
     const char *fault = pv_ring_layout_fault(&params.layout, params.blob->map_size);
+    if (fault == NULL && info->bufferSize > PV_RING_BUFFER_SIZE_GUEST_MAX) {
+        fault = "the ring's buffer is too large";
+    }
     if (fault != NULL) {
         pv_exec_fault(x, fault);
     } else {
-        struct pv_render_ring *ring = make_ring(x, &params);
-        if (ring != NULL) {
-            list_and_start(x, ring);
-        }
+        start_ring(x, &params);
     }
     pv_blob_unref(params.blob);
 }
 
-/* Out of the list, so that nobody else finds it. */
-static void unlist(struct pv_render_context *context, struct pv_render_ring *ring)
-{
-    pthread_mutex_lock(&context->lock);
-    struct pv_render_ring **link = &context->rings;
-    while (*link != ring) {
-        PV_ASSERT(*link != NULL);
-        link = &(*link)->next;
-    }
-    *link = ring->next;
-    context->ring_count--;
-    pthread_mutex_unlock(&context->lock);
-}
-
-static void end_ring(struct pv_render_context *context, struct pv_render_ring *ring)
-{
-    atomic_store_explicit(&ring->exec.stopping, true, memory_order_release);
-    pv_compiles_wake(&context->compiles);
-    pv_ring_stop(ring->ring);
-    unlist(context, ring);
-    if (ring->is_monitored) {
-        pv_ring_monitor_remove(context->monitor, ring->ring);
-    }
-    pv_exec_account(&ring->exec);
-    free_ring(ring);
-}
-
-void pv_rings_destroy(struct pv_render_context *context)
-{
-    /* All at once, so that none waits for another that would be stopped later. */
-    for (struct pv_render_ring *ring = context->rings; ring != NULL; ring = ring->next) {
-        atomic_store_explicit(&ring->exec.stopping, true, memory_order_release);
-    }
-    while (context->rings != NULL) {
-        end_ring(context, context->rings);
-    }
-}
-
-void pv_rings_raise_fatal(struct pv_render_context *context)
-{
-    for (struct pv_render_ring *ring = context->rings; ring != NULL; ring = ring->next) {
-        pv_ring_raise_status(ring->ring, PV_RING_STATUS_FATAL);
-        /* Whoever waits for the virtqueue, or for this ring, goes on and meets the end. */
-        enum pv_result result = pv_ring_submit_virtqueue_seqno(ring->ring, UINT64_MAX);
-        PV_ASSERT(result == PV_OK);
-        pv_ring_notify(ring->ring);
-    }
-}
-
 void pv_handle_vkDestroyRingMESA(struct pv_exec *x, struct pv_vkDestroyRingMESA *a)
 {
-    struct pv_render_ring *ring = find_ring(x->context, a->ring);
+    struct pv_render_ring *ring = pv_rings_find(x->context, a->ring);
     if (ring == NULL) {
         pv_exec_fault(x, "no such ring");
         return;
     }
     pv_exec_sleep(x);
-    end_ring(x->context, ring);
+    pv_rings_end(x->context, ring);
     pv_exec_wake(x);
 }
 
@@ -424,7 +293,7 @@ bool pv_render_is_quick(struct pv_render_context *context, const uint8_t *bytes,
         case PV_COMMAND_vkSubmitVirtqueueSeqnoMESA:
             break;
         case PV_COMMAND_vkWaitRingSeqnoMESA: {
-            struct pv_render_ring *ring = find_ring(context, pv_load_u64(bytes + at + 8));
+            struct pv_render_ring *ring = pv_rings_find(context, pv_load_u64(bytes + at + 8));
             if (ring == NULL ||
                 !pv_ring_has_reached(ring->ring, (uint32_t)pv_load_u64(bytes + at + 16))) {
                 return false;
@@ -457,6 +326,10 @@ void pv_handle_vkSubmitVirtqueueSeqnoMESA(struct pv_exec *x,
 
 void pv_handle_vkWaitVirtqueueSeqnoMESA(struct pv_exec *x, struct pv_vkWaitVirtqueueSeqnoMESA *a)
 {
+    if (!pv_ring_is_threaded(x->ring)) {
+        pv_exec_fault(x, "waits for the virtqueue on a ring that this cannot name");
+        return;
+    }
     if (pv_ring_wait_virtqueue_seqno(x->ring, a->seqno) != PV_OK || pv_exec_must_stop(x)) {
         pv_exec_fault(x, "the ring was stopped while it waited for the virtqueue");
     }

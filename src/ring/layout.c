@@ -59,7 +59,7 @@ const char *pv_ring_layout_fault(const struct pv_ring_layout *layout, uint64_t b
         return "the ring's buffer size is not a power of two";
     }
     if (buffer_size > PV_RING_BUFFER_SIZE_MAX) {
-        return "the ring's buffer is too large";
+        return "the ring's buffer is larger than its positions can tell";
     }
     struct region regions[REGION_COUNT];
     if (!place(layout, layout->head_offset, 4, &regions[0]) ||

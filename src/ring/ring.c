@@ -43,6 +43,8 @@ static void set_up(struct pv_ring *ring, const struct pv_ring_params *params)
     ring->buffer = params->blob->map + params->layout.offset + params->layout.buffer_offset;
     ring->extra = params->blob->map + params->layout.offset + params->layout.extra_offset;
     ring->buffer_size = (uint32_t)params->layout.buffer_size;
+    ring->head = params->position;
+    atomic_init(&ring->published, params->position);
     ring->is_asleep = true;
     pv_ring_wait_init(&ring->wait, idle_delay(params->idle_timeout_ns));
 }
@@ -52,7 +54,7 @@ enum pv_result pv_ring_create(const struct pv_ring_params *params, struct pv_rin
     PV_ASSERT(pv_ring_layout_fault(&params->layout, params->blob->map_size) == NULL);
     PV_ASSERT(params->blob->map != NULL && params->consumer.consume != NULL);
     *ring = NULL;
-    if (pv_guest_load_u32(word_at(params, params->layout.head_offset)) != 0 ||
+    if (pv_guest_load_u32(word_at(params, params->layout.head_offset)) != params->position ||
         pv_guest_load_u32(word_at(params, params->layout.status_offset)) != 0) {
         return PV_GUEST_FAULT;
     }
@@ -87,12 +89,17 @@ enum pv_result pv_ring_start(struct pv_ring *ring)
     return result;
 }
 
-void pv_ring_stop(struct pv_ring *ring)
+void pv_ring_interrupt(struct pv_ring *ring)
 {
-    PV_ASSERT(!pv_thread_is_current(&ring->thread));
     atomic_store_explicit(&ring->is_stopping, true, memory_order_seq_cst);
     pv_bell_ring(&ring->doorbell);
     pv_event_wake(&ring->virtqueue);
+}
+
+void pv_ring_stop(struct pv_ring *ring)
+{
+    PV_ASSERT(!pv_thread_is_current(&ring->thread));
+    pv_ring_interrupt(ring);
     pv_thread_join(&ring->thread);
     atomic_store_explicit(&ring->has_ended, true, memory_order_seq_cst);
     pv_event_wake(&ring->progress);
@@ -236,6 +243,16 @@ void pv_ring_publish(struct pv_ring *ring, uint32_t size)
             pv_event_wake(&ring->progress);
         }
     }
+}
+
+uint32_t pv_ring_position(const struct pv_ring *ring)
+{
+    return atomic_load_explicit(&ring->published, memory_order_acquire);
+}
+
+bool pv_ring_is_threaded(const struct pv_ring *ring)
+{
+    return atomic_load_explicit(&ring->is_threaded, memory_order_relaxed);
 }
 
 bool pv_ring_is_behind(const struct pv_ring *ring)

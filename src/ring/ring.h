@@ -20,9 +20,10 @@ enum pv_ring_status {
     PV_RING_STATUS_ALIVE = 4,
 };
 
-enum {
-    PV_RING_BUFFER_SIZE_MAX = 16 * 1024 * 1024,
-};
+/* Of any ring: what a position of 32 bits can tell apart from an empty one. */
+#define PV_RING_BUFFER_SIZE_MAX (UINT64_C(1) << 31)
+/* Of a ring that a guest asks for: we set as much memory aside. */
+#define PV_RING_BUFFER_SIZE_GUEST_MAX (UINT64_C(16) << 20)
 
 /* As VkRingCreateInfoMESA has them: bytes, offsets relative to `offset` in the blob. */
 struct pv_ring_layout {
@@ -55,6 +56,7 @@ struct pv_ring_consumer {
 
 struct pv_ring_params {
     uint64_t id;                  /* the guest's name for it */
+    uint32_t position;            /* where head begins: 0 for a new ring */
     struct pv_blob *blob;         /* the ring takes a reference of its own */
     struct pv_ring_layout layout; /* checked already */
     uint64_t idle_timeout_ns;     /* the guest's wish; clamped to 1 … 100 ms */
@@ -70,8 +72,8 @@ struct pv_ring_params {
     const struct pv_log *log; /* outlives the ring */
 };
 
-/* PV_GUEST_FAULT when head or status are not 0. Does not touch the tail or the buffer: the guest
- * may already be writing. No thread yet. */
+/* PV_GUEST_FAULT when the head is not `position` or the status not 0. Does not touch the tail or
+ * the buffer: the guest may already be writing. No thread yet. */
 PV_NODISCARD enum pv_result pv_ring_create(const struct pv_ring_params *params,
                                            struct pv_ring **ring);
 
@@ -102,6 +104,9 @@ void pv_ring_leave_idle(struct pv_ring *ring);
  * within it of the last sign of life. */
 uint64_t pv_ring_idle_delay_ns(const struct pv_ring *ring);
 
+/* Makes the batch that is under way end, and all that come; pv_ring_stop() is still due. Any
+ * thread. */
+void pv_ring_interrupt(struct pv_ring *ring);
 /* Ends waits inside the ring and its thread, and joins it. Must not be called from the ring's own
  * thread. What is not yet executed is dropped. Twice is as good as once. */
 void pv_ring_stop(struct pv_ring *ring);
@@ -120,6 +125,10 @@ uint64_t pv_ring_monitor_period_us(const struct pv_ring *ring);
 void pv_ring_publish(struct pv_ring *ring, uint32_t size);
 /* Whether batches before this one are done and not published yet. Of the thread that runs it. */
 bool pv_ring_is_behind(const struct pv_ring *ring);
+/* All before it is executed and visible. Any thread. */
+uint32_t pv_ring_position(const struct pv_ring *ring);
+/* Whether it has a thread of its own. */
+bool pv_ring_is_threaded(const struct pv_ring *ring);
 /* From the consumer, per command: whether a thread of ours waits for progress, which is then
  * published after each command. One relaxed load. */
 bool pv_ring_is_awaited(const struct pv_ring *ring);
