@@ -172,6 +172,23 @@ PV_API enum pv_result pv_context_attach_resource(struct pv_context *context, uin
                                                  enum pv_context_blob_kind kind, int fd,
                                                  uint64_t size_bytes);
 
+/* Makes memory of the caller's, in this process, a resource of the context: where the caller shares
+ * memory with its guest by itself, replies go there, and command streams are read from there. It
+ * begins at a multiple of 4 and stays mapped, readable and writable until `released(user)` is
+ * called: once, from any thread, when the library refers to it no more. That is when the resource
+ * is gone and no stream writes its replies there any longer; at the latest inside of
+ * pv_context_destroy(). `released` may be NULL, must not call the library, and is not called when
+ * this call fails. Any thread.
+ *
+ *   PV_OK
+ *   PV_GUEST_FAULT   resource id 0, or one that is in use
+ *   PV_NO_MEMORY     or a quota is reached
+ *   PV_INVALID       `context` or `memory` is NULL, not aligned, `size_bytes` is 0, or beyond the
+ *                    end of the address space */
+PV_API enum pv_result pv_context_attach_memory(struct pv_context *context, uint32_t resource_id,
+                                               void *memory, uint64_t size_bytes,
+                                               void (*released)(void *user), void *user);
+
 /* Forgets a resource. A ring or stream that uses its memory keeps that, and so does whoever has
  * mapped the fd. False when there is none with that id. Any thread. */
 PV_API bool pv_context_unref_resource(struct pv_context *context, uint32_t resource_id);

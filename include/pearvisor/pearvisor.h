@@ -23,6 +23,7 @@
 #include <pearvisor/log_level.h>
 #include <pearvisor/renderer.h>
 #include <pearvisor/result.h>
+#include <pearvisor/venus.h>
 #include <pearvisor/version.h>
 
 #endif

@@ -17,6 +17,8 @@ enum pv_result {
     PV_NO_MEMORY,   /* out of memory, or a quota was reached */
     PV_UNSUPPORTED, /* this host, or this build, cannot do it */
     PV_CLOSED,      /* the other side has gone, or the object is being torn down */
+    PV_INVALID,     /* the caller's own argument is wrong: NULL, misaligned, out of range */
+    PV_BUSY,        /* not in this state, or not yet: nothing has happened */
 };
 
 /* A word or two for a person: static, English, never NULL. Any thread. */

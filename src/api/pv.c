@@ -1,6 +1,6 @@
 /* The public calls on a context: arguments in, results out; the work is in render/. */
 
-#include "api/renderer.h"
+#include "api/context.h"
 #include "base/fd.h"
 #include "base/params.h"
 #include "blob/blob.h"
@@ -14,15 +14,6 @@ _Static_assert(PV_CONTEXT_BLOB_MAPPABLE == (int)PV_BLOB_FLAG_MAPPABLE &&
                    PV_CONTEXT_BLOB_CROSS_DEVICE == (int)PV_BLOB_FLAG_CROSS_DEVICE,
                "one set of flags, two names");
 
-struct pv_context {
-    struct pv_log log;
-    struct pv_renderer *renderer;
-    struct pv_render_context *render;
-    void (*fence_retired)(void *user, uint32_t ring_idx, uint64_t cookie);
-    void (*turned_fatal)(void *user);
-    void *user;
-};
-
 static void forward_fence(void *user, uint32_t ring_idx, uint64_t cookie)
 {
     struct pv_context *context = user;
@@ -34,6 +25,7 @@ static void forward_fence(void *user, uint32_t ring_idx, uint64_t cookie)
 static void forward_fatal(void *user)
 {
     struct pv_context *context = user;
+    pv_context_tell_rings(context);
     if (context->turned_fatal != NULL) {
         context->turned_fatal(context->user);
     }
@@ -62,6 +54,9 @@ static enum pv_result init_context(struct pv_context *context, struct pv_rendere
     context->fence_retired = params->fence_retired;
     context->turned_fatal = params->turned_fatal;
     context->user = params->user;
+    if (pthread_mutex_init(&context->rings_lock, NULL) != 0) {
+        return PV_NO_MEMORY;
+    }
     struct pv_render_params render_params = {
         .host = &renderer->host,
         .log = &context->log,
@@ -75,7 +70,11 @@ static enum pv_result init_context(struct pv_context *context, struct pv_rendere
         .turned_fatal = forward_fatal,
         .user = context,
     };
-    return pv_render_create(&render_params, &context->render);
+    enum pv_result result = pv_render_create(&render_params, &context->render);
+    if (result != PV_OK) {
+        pthread_mutex_destroy(&context->rings_lock);
+    }
+    return result;
 }
 
 enum pv_result pv_context_create(struct pv_renderer *renderer,
@@ -107,9 +106,14 @@ void pv_context_destroy(struct pv_context *context)
     if (context == NULL) {
         return;
     }
+    pv_context_stop_rings(context);
     pv_render_destroy(context->render);
+    pthread_mutex_destroy(&context->rings_lock);
     /* release: pairs with the acquire in pv_renderer_destroy() */
     atomic_fetch_sub_explicit(&context->renderer->context_count, 1, memory_order_release);
+    if (context->owns_renderer) {
+        pv_renderer_destroy(context->renderer);
+    }
     free(context);
 }
 
@@ -208,6 +212,19 @@ enum pv_result pv_context_attach_resource(struct pv_context *context, uint32_t r
         return PV_HOST_FAILED;
     }
     return pv_render_attach_resource(context->render, resource_id, ours, taken_fd, size_bytes);
+}
+
+enum pv_result pv_context_attach_memory(struct pv_context *context, uint32_t resource_id,
+                                        void *memory, uint64_t size_bytes,
+                                        void (*released)(void *user), void *user)
+{
+    uintptr_t begin = (uintptr_t)memory;
+    if (context == NULL || begin == 0 || begin % 4 != 0 || size_bytes == 0 ||
+        size_bytes > UINTPTR_MAX - begin) {
+        return PV_INVALID;
+    }
+    return pv_render_attach_memory(context->render, resource_id, memory, size_bytes, released,
+                                   user);
 }
 
 bool pv_context_unref_resource(struct pv_context *context, uint32_t resource_id)

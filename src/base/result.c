@@ -15,6 +15,10 @@ const char *pv_result_name(enum pv_result result)
         return "unsupported";
     case PV_CLOSED:
         return "closed";
+    case PV_INVALID:
+        return "invalid argument";
+    case PV_BUSY:
+        return "busy";
     }
     return "unknown result";
 }

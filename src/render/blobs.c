@@ -152,6 +152,23 @@ enum pv_result pv_render_attach_resource(struct pv_render_context *context, uint
     return result;
 }
 
+enum pv_result pv_render_attach_memory(struct pv_render_context *context, uint32_t resource_id,
+                                       void *memory, uint64_t size, void (*released)(void *user),
+                                       void *user)
+{
+    struct pv_blob *blob = NULL;
+    enum pv_result result = pv_blob_wrap_memory(memory, size, NULL, user, &blob);
+    if (result == PV_OK) {
+        result = add_resource(context, resource_id, blob);
+    }
+    if (result == PV_OK) {
+        /* Only now, so that a failure does not call it; our reference is not the last before it. */
+        blob->released = released;
+        pv_blob_unref(blob);
+    }
+    return result;
+}
+
 /* How long a ring waits for memory that is on its way, and how often it looks. */
 static const uint64_t arrival_timeout_ns = 2 * PV_NS_PER_S;
 static const uint64_t arrival_step_ns = 50 * PV_NS_PER_US;

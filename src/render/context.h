@@ -103,6 +103,12 @@ PV_NODISCARD enum pv_result pv_render_create_blob(struct pv_render_context *cont
 PV_NODISCARD enum pv_result pv_render_attach_resource(struct pv_render_context *context,
                                                       uint32_t resource_id, enum pv_blob_kind kind,
                                                       int taken_fd, uint64_t size);
+/* Registers memory of the caller's; `released` as of pv_blob_wrap_memory(), only if it worked. It
+ * counts against no quota of bytes. Any thread; does not block. */
+PV_NODISCARD enum pv_result pv_render_attach_memory(struct pv_render_context *context,
+                                                    uint32_t resource_id, void *memory,
+                                                    uint64_t size, void (*released)(void *user),
+                                                    void *user);
 /* False when there is none with that id. A ring or stream that uses it keeps its own reference. */
 bool pv_render_unref_resource(struct pv_render_context *context, uint32_t resource_id);
 

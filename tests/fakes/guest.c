@@ -266,7 +266,11 @@ bool guest_write(struct guest_ring *ring, const void *bytes, uint32_t size)
     }
     copy_in(ring, bytes, size);
     guest_ring_set_tail(ring, ring->tail + size);
-    notify_if_idle(ring);
+    if (ring->guest->transport.notify != NULL) {
+        ring->guest->transport.notify(ring->guest->transport.user);
+    } else {
+        notify_if_idle(ring);
+    }
     return (guest_ring_status(ring) & PV_RING_STATUS_FATAL) == 0;
 }
 

@@ -56,6 +56,8 @@ struct guest_transport {
     uint32_t (*create_blob)(void *user, uint64_t blob_id, uint32_t flags, uint64_t size,
                             uint8_t **map);
     void (*unref)(void *user, uint32_t resource_id, uint8_t *map, uint64_t size);
+    /* New commands are in a ring; NULL: Mesa's rule, vkNotifyRingMESA. */
+    void (*notify)(void *user);
     void (*close)(void *user);
     void (*free)(void *user); /* the last call; may be NULL */
 };
