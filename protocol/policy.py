@@ -31,6 +31,17 @@ SUBJECTS = [
     ("device", 1, r""),
 ]
 
+# What sort of work a command is, by its name: the first match wins. Venus' own are PROTOCOL.
+KINDS = [
+    ("QUERY", r"^vk(Get|Enumerate)"),
+    ("CREATE", r"^vk(Create|Allocate)"),
+    ("DESTROY", r"^vk(Destroy|Free)"),
+    ("RECORD", r"^vk(Cmd|(Begin|End)CommandBuffer$)"),
+    ("WAIT", r"^vkWait|WaitIdle$"),
+    ("SUBMIT", r"^vkQueue"),
+    ("UPDATE", r""),
+]
+
 
 def subject(name):
     return next(title for title, _, pattern in SUBJECTS if re.search(pattern, name))
@@ -145,6 +156,13 @@ class Policy:
     def _is_handle(self, param):
         made = self.registry.type(param.type)
         return made is not None and made.category == "handle"
+
+    @staticmethod
+    def work(command):
+        """A kind of enum pv_command_kind, without its prefix."""
+        if command.private:
+            return "PROTOCOL"
+        return next(kind for kind, pattern in KINDS if re.search(pattern, command.name))
 
     @staticmethod
     def tells_nothing(command, wire):

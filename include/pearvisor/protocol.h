@@ -7,6 +7,7 @@
 #ifndef PEARVISOR_PROTOCOL_H
 #define PEARVISOR_PROTOCOL_H
 
+#include <pearvisor/command_kind.h>
 #include <pearvisor/version.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,8 +29,9 @@ struct pv_command_info {
     uint32_t number;  /* VkCommandTypeEXT */
     const char *name; /* "vkCreateBuffer"; NULL when unknown */
     enum pv_command_fate fate;
-    const char *handler; /* the file of the hand-written half; NULL for the others */
-    const char *reason;  /* why it is refused or has no form; NULL for the others */
+    const char *handler;       /* the file of the hand-written half; NULL for the others */
+    const char *reason;        /* why it is refused or has no form; NULL for the others */
+    enum pv_command_kind kind; /* of an unknown command: says nothing */
 };
 
 /* One more than the highest command number. */
@@ -37,6 +39,9 @@ PV_API uint32_t pv_protocol_command_count(void);
 
 /* Fills *info for any number below pv_protocol_command_count(); the strings are static. */
 PV_API void pv_protocol_command(uint32_t number, struct pv_command_info *info);
+
+/* A word for a person: "query". Static; NULL for what is no kind. */
+PV_API const char *pv_protocol_kind_name(enum pv_command_kind kind);
 
 struct pv_extension_info {
     const char *name;      /* "VK_KHR_…" */

@@ -184,6 +184,21 @@ class ModelTest(unittest.TestCase):
             "VkPipelineLayout", "VkRenderPass", "VkSampler", "VkSamplerYcbcrConversion",
             "VkShaderModule"})
 
+    def test_commands_are_of_the_kind_that_their_names_say(self):
+        expected = {
+            "vkGetFenceStatus": "QUERY", "vkEnumeratePhysicalDevices": "QUERY",
+            "vkCreateBuffer": "CREATE", "vkAllocateMemory": "CREATE",
+            "vkDestroyBuffer": "DESTROY", "vkFreeMemory": "DESTROY",
+            "vkCmdDraw": "RECORD", "vkBeginCommandBuffer": "RECORD",
+            "vkEndCommandBuffer": "RECORD", "vkResetCommandBuffer": "UPDATE",
+            "vkQueueSubmit2": "SUBMIT", "vkQueueBindSparse": "SUBMIT",
+            "vkQueueWaitIdle": "WAIT", "vkDeviceWaitIdle": "WAIT", "vkWaitForFences": "WAIT",
+            "vkUpdateDescriptorSets": "UPDATE", "vkUpdateDescriptorSetWithTemplate": "UPDATE",
+            "vkGetMemoryResourcePropertiesMESA": "PROTOCOL", "vkCreateRingMESA": "PROTOCOL",
+        }
+        kinds = {command.name: self.model.policy.work(command) for command in self.model.commands}
+        self.assertEqual({name: kinds[name] for name in expected}, expected)
+
     def test_every_struct_on_the_wire_is_recorded(self):
         for made in self.model.used:
             self.assertIn(made.name, self.recorded.structs)

@@ -17,6 +17,7 @@ void pv_protocol_command(uint32_t number, struct pv_command_info *info)
     }
     const struct pv_command *command = &pv_commands[number];
     info->name = command->name;
+    info->kind = (enum pv_command_kind)command->kind;
     if ((command->flags & PV_COMMAND_NO_EXEC) != 0) {
         bool encoded = (command->flags & PV_COMMAND_ENCODED) != 0;
         info->fate = encoded ? PV_COMMAND_REFUSED : PV_COMMAND_UNENCODABLE;
@@ -26,6 +27,17 @@ void pv_protocol_command(uint32_t number, struct pv_command_info *info)
         info->fate = handled ? PV_COMMAND_BY_HAND : PV_COMMAND_GENERATED;
         info->handler = command->note;
     }
+}
+
+const char *pv_protocol_kind_name(enum pv_command_kind kind)
+{
+    static const char *const names[PV_COMMAND_KIND_COUNT] = {
+        [PV_COMMAND_KIND_PROTOCOL] = "protocol", [PV_COMMAND_KIND_QUERY] = "query",
+        [PV_COMMAND_KIND_CREATE] = "create",     [PV_COMMAND_KIND_DESTROY] = "destroy",
+        [PV_COMMAND_KIND_RECORD] = "record",     [PV_COMMAND_KIND_SUBMIT] = "submit",
+        [PV_COMMAND_KIND_WAIT] = "wait",         [PV_COMMAND_KIND_UPDATE] = "update",
+    };
+    return (uint32_t)kind < PV_COMMAND_KIND_COUNT ? names[kind] : NULL;
 }
 
 uint32_t pv_protocol_extension_count(void)

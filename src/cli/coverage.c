@@ -60,6 +60,7 @@ static cJSON *command_json(const struct pv_command_info *info)
     cJSON *entry = cJSON_CreateObject();
     cJSON_AddNumberToObject(entry, "number", info->number);
     cJSON_AddStringToObject(entry, "name", info->name);
+    cJSON_AddStringToObject(entry, "kind", pv_protocol_kind_name(info->kind));
     cJSON_AddStringToObject(entry, "fate", fate_names[info->fate]);
     if (info->handler != NULL) {
         cJSON_AddStringToObject(entry, "handler", info->handler);

@@ -2,6 +2,7 @@
 #define PV_RENDER_EXEC_H
 
 #include "base/arena.h"
+#include "base/command_kind.h"
 #include "object/epoch.h"
 #include "object_types.gen.h"
 #include "render/context.h"
@@ -182,9 +183,11 @@ struct pv_command {
     void (*exec)(struct pv_exec *x, const uint8_t *p); /* `p`: behind the header */
     const char *name;                                  /* NULL for a hole in the numbering */
     const char *note; /* the handler's file, or why the command is refused; NULL otherwise */
-    uint32_t flags;
+    uint16_t flags;
+    uint16_t kind; /* enum pv_command_kind */
     uint32_t size; /* of the header and what is of fixed size behind it: never less is sent */
 };
+_Static_assert(sizeof(struct pv_command) == 32, "found by a shift");
 
 #include "exec.gen.h" /* PV_COMMAND_COUNT, pv_commands[], struct pv_vk…, the handlers' prototypes */
 
