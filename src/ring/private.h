@@ -22,6 +22,7 @@ struct pv_ring {
     const uint8_t *buffer;
     uint8_t *extra;
     uint32_t buffer_size;
+    uint64_t created_ns;
     uint8_t *batch; /* the private copy, buffer_size bytes */
     struct pv_thread thread;
     uint32_t core_count; /* that its thread may run on; 0 in polling mode */
@@ -33,9 +34,12 @@ struct pv_ring {
     uint32_t tail;            /* where it ends */
     uint32_t trickle;         /* batches in a row that were small and that nobody waited for */
     uint64_t behind_since_ns; /* the head, in a trickle; 0: not yet */
-    bool is_asleep;           /* between the consumer's sleeps and wakes */
     struct pv_ring_wait wait;
-    _Atomic uint64_t bytes; /* the four of pv_ring_get_stats(); others only read */
+    /* How long it has been asleep, in all: nanoseconds times two while it is awake; while it is
+     * asleep, that less the time at which it fell asleep (modulo 2^63), times two, plus one. So one
+     * load tells both that and how long by now. */
+    _Atomic uint64_t asleep;
+    _Atomic uint64_t bytes; /* these four of pv_ring_get_stats(); others only read */
     _Atomic uint64_t batches;
     _Atomic uint64_t sleeps;
     _Atomic uint64_t wakes;
@@ -70,13 +74,19 @@ static inline void pv_ring_count(_Atomic uint64_t *counter, uint64_t more)
     atomic_store_explicit(counter, before + more, memory_order_relaxed);
 }
 
+/* Between the consumer's sleeps and wakes. */
+static inline bool pv_ring_is_asleep(const struct pv_ring *ring)
+{
+    return (atomic_load_explicit(&ring->asleep, memory_order_relaxed) & 1) != 0;
+}
+
 /* Whether its commands come one by one, with nobody waiting for any, and cores are there to wait
  * for more of them. */
 bool pv_ring_is_trickling(const struct pv_ring *ring);
 
 /* The body of the ring's own thread. */
 void pv_ring_run(void *user);
-/* The consumer's sleeps and wakes, in pairs. */
+/* The consumer's sleeps and wakes, in pairs. The clock is read only here. */
 void pv_ring_fall_asleep(struct pv_ring *ring);
 void pv_ring_awake(struct pv_ring *ring);
 

@@ -45,7 +45,8 @@ static void set_up(struct pv_ring *ring, const struct pv_ring_params *params)
     ring->buffer_size = (uint32_t)params->layout.buffer_size;
     ring->head = params->position;
     atomic_init(&ring->published, params->position);
-    ring->is_asleep = true;
+    ring->created_ns = pv_clock_now_ns();
+    ring->asleep = (0 - 2 * ring->created_ns) | 1;
     pv_ring_wait_init(&ring->wait, idle_delay(params->idle_timeout_ns));
 }
 
@@ -282,7 +283,12 @@ bool pv_ring_write_extra(struct pv_ring *ring, uint64_t offset, uint32_t value)
 
 void pv_ring_get_stats(const struct pv_ring *ring, struct pv_ring_stats *stats)
 {
+    uint64_t asleep = atomic_load_explicit(&ring->asleep, memory_order_relaxed);
+    uint64_t now_ns = pv_clock_now_ns();
+    int64_t idle_ns = (int64_t)((asleep & 1) != 0 ? asleep - 1 + 2 * now_ns : asleep) / 2;
     *stats = (struct pv_ring_stats){
+        .age_ns = now_ns - ring->created_ns,
+        .idle_ns = idle_ns > 0 ? (uint64_t)idle_ns : 0, /* cores may differ about the time */
         .bytes = atomic_load_explicit(&ring->bytes, memory_order_relaxed),
         .batches = atomic_load_explicit(&ring->batches, memory_order_relaxed),
         .sleeps = atomic_load_explicit(&ring->sleeps, memory_order_relaxed),

@@ -171,7 +171,10 @@ bool pv_ring_has_virtqueue_seqno(const struct pv_ring *ring, uint64_t seqno);
 PV_NODISCARD bool pv_ring_write_extra(struct pv_ring *ring, uint64_t offset, uint32_t value);
 
 struct pv_ring_stats {
-    uint64_t bytes; /* executed */
+    uint64_t age_ns;
+    uint64_t idle_ns; /* of that: from lying down to sleep until it executes again; in polling mode,
+                         all time in which it does not execute */
+    uint64_t bytes;   /* executed */
     uint64_t batches;
     uint64_t sleeps; /* times it went idle */
     uint64_t wakes;  /* out of that, whatever woke it */

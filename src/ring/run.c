@@ -39,8 +39,10 @@ static void give_spin(bool *is_spinner)
 
 void pv_ring_fall_asleep(struct pv_ring *ring)
 {
-    if (!ring->is_asleep) {
-        ring->is_asleep = true;
+    if (!pv_ring_is_asleep(ring)) {
+        uint64_t asleep = atomic_load_explicit(&ring->asleep, memory_order_relaxed);
+        atomic_store_explicit(&ring->asleep, (asleep - 2 * pv_clock_now_ns()) | 1,
+                              memory_order_relaxed);
         atomic_fetch_sub_explicit(&awake_count, 1, memory_order_relaxed);
         if (ring->params.consumer.sleeps != NULL) {
             ring->params.consumer.sleeps(ring->params.consumer.user);
@@ -50,8 +52,10 @@ void pv_ring_fall_asleep(struct pv_ring *ring)
 
 void pv_ring_awake(struct pv_ring *ring)
 {
-    if (PV_UNLIKELY(ring->is_asleep)) {
-        ring->is_asleep = false;
+    if (PV_UNLIKELY(pv_ring_is_asleep(ring))) {
+        uint64_t asleep = atomic_load_explicit(&ring->asleep, memory_order_relaxed);
+        atomic_store_explicit(&ring->asleep, (asleep - 1) + 2 * pv_clock_now_ns(),
+                              memory_order_relaxed);
         atomic_fetch_add_explicit(&awake_count, 1, memory_order_relaxed);
         if (ring->params.consumer.wakes != NULL) {
             ring->params.consumer.wakes(ring->params.consumer.user);

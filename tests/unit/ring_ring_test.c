@@ -120,6 +120,37 @@ static void ring_executes_what_lies_between_head_and_tail(void **state)
     guest_finish(&guest);
 }
 
+static enum pv_result consume_slowly(void *user, uint8_t *bytes, uint32_t size)
+{
+    (void)user;
+    (void)bytes;
+    (void)size;
+    pv_clock_sleep_ns(2 * PV_NS_PER_MS);
+    return PV_OK;
+}
+
+/* Without a thread of its own: idle is all time in which it executes nothing. */
+static void ring_in_polling_mode_is_idle_between_its_batches(void **state)
+{
+    (void)state;
+    struct guest guest;
+    uint8_t next = 0;
+    struct pv_ring_stats before;
+    struct pv_ring_stats after;
+    guest_init(&guest, 256, (struct pv_ring_consumer){.consume = consume_slowly});
+    for (uint32_t i = 0; i < 5; i++) {
+        send_bytes(&guest, &next, 16);
+        assert_int_equal(pv_ring_poll(guest.ring), PV_RING_WORKED);
+    }
+    pv_ring_get_stats(guest.ring, &before);
+    assert_true(before.age_ns - before.idle_ns >= 10 * PV_NS_PER_MS);
+    pv_clock_sleep_ns(10 * PV_NS_PER_MS);
+    assert_int_equal(pv_ring_poll(guest.ring), PV_RING_EMPTY);
+    pv_ring_get_stats(guest.ring, &after);
+    assert_true(after.idle_ns - before.idle_ns >= 10 * PV_NS_PER_MS);
+    guest_finish(&guest);
+}
+
 static void ring_takes_a_full_buffer_in_one_batch(void **state)
 {
     (void)state;
@@ -438,6 +469,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ring_executes_what_lies_between_head_and_tail),
+        cmocka_unit_test(ring_in_polling_mode_is_idle_between_its_batches),
         cmocka_unit_test(ring_takes_a_full_buffer_in_one_batch),
         cmocka_unit_test(ring_joins_records_that_wrap_around_the_buffer),
         cmocka_unit_test(ring_survives_counters_that_overflow_32_bits),
