@@ -58,6 +58,7 @@ struct pv_resources {
     pthread_mutex_t lock;
     struct pv_resource **buckets; /* PV_RESOURCE_BUCKETS lists; guarded by lock */
     uint64_t count;               /* guarded by lock */
+    uint64_t mapped_bytes;        /* of all, in whole pages; guarded by lock */
     uint64_t limit;
     /* Grows with every removal: whoever caches a look-up compares it before use. */
     _Atomic uint64_t generation;
@@ -72,6 +73,8 @@ PV_NODISCARD enum pv_result pv_resources_add(struct pv_resources *resources, uin
                                              struct pv_blob *blob);
 /* A new reference, or NULL. */
 PV_NODISCARD struct pv_blob *pv_resources_get(struct pv_resources *resources, uint32_t id);
+/* What all of them take, in whole pages; memory that has two ids counts twice. */
+uint64_t pv_resources_mapped_bytes(struct pv_resources *resources);
 /* False when there is none with that id. */
 bool pv_resources_remove(struct pv_resources *resources, uint32_t id);
 

@@ -43,6 +43,7 @@ void pv_resources_finish(struct pv_resources *resources)
     free((void *)resources->buckets);
     resources->buckets = NULL;
     resources->count = 0;
+    resources->mapped_bytes = 0;
 }
 
 /* Called with the lock held: where the resource is linked, or where it would be. */
@@ -77,6 +78,7 @@ enum pv_result pv_resources_add(struct pv_resources *resources, uint32_t id, str
         made->blob = pv_blob_ref(blob);
         *link = made;
         resources->count++;
+        resources->mapped_bytes += blob->map_size;
     }
     pthread_mutex_unlock(&resources->lock);
     if (result != PV_OK) {
@@ -94,6 +96,14 @@ struct pv_blob *pv_resources_get(struct pv_resources *resources, uint32_t id)
     return blob;
 }
 
+uint64_t pv_resources_mapped_bytes(struct pv_resources *resources)
+{
+    pthread_mutex_lock(&resources->lock);
+    uint64_t bytes = resources->mapped_bytes;
+    pthread_mutex_unlock(&resources->lock);
+    return bytes;
+}
+
 bool pv_resources_remove(struct pv_resources *resources, uint32_t id)
 {
     pthread_mutex_lock(&resources->lock);
@@ -102,6 +112,7 @@ bool pv_resources_remove(struct pv_resources *resources, uint32_t id)
     if (resource != NULL) {
         *link = resource->next;
         resources->count--;
+        resources->mapped_bytes -= resource->blob->map_size;
         atomic_fetch_add_explicit(&resources->generation, 1, memory_order_release);
     }
     pthread_mutex_unlock(&resources->lock);
