@@ -14,6 +14,7 @@
 
 #include <pearvisor/renderer.h>
 #include <pearvisor/result.h>
+#include <pearvisor/stats.h>
 #include <pearvisor/version.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -205,22 +206,10 @@ PV_API void pv_context_set_fatal(struct pv_context *context, const char *why);
 /* Any thread. */
 PV_API bool pv_context_is_fatal(struct pv_context *context);
 
-struct pv_context_stats {
-    uint32_t struct_size;         /* sizeof(struct pv_context_stats), set by the caller */
-    uint64_t commands;            /* executed */
-    uint64_t replies;             /* that were asked for and written */
-    uint64_t faults;              /* of the guest: 0 or 1 */
-    uint64_t stream_bytes;        /* of commands */
-    uint64_t objects_alive;       /* of the guest's ids */
-    uint64_t objects_created;     /* since the beginning */
-    uint64_t device_memory_bytes; /* allocated now */
-    uint64_t rings;               /* now */
-    uint64_t fences_retired;
-};
-
-/* Any thread; figures may be some commands old. `counts` gets how often each command was executed,
- * by its number: pv_command_count() of them; or NULL. */
-PV_API void pv_context_get_stats(struct pv_context *context, struct pv_context_stats *stats,
+/* Fills in *stats, as far as its struct_size goes. `counts` gets how often each command was
+ * executed, by its number: pv_command_count() of them; or NULL. Any thread; figures may be some
+ * commands old. */
+PV_API void pv_context_get_stats(struct pv_context *context, struct pv_stats *stats,
                                  uint64_t *counts);
 
 #ifdef __cplusplus

@@ -8,6 +8,7 @@
  *         pv_context_create_blob()    memory that guest and host share
  *         pv_context_submit()         command streams, in order; rings are set up here
  *         pv_context_fence()          tells when the work up to here is done
+ *         pv_context_get_stats()      commands, memory, latencies, rings: how it is going   stats.h
  *       pv_context_destroy()
  *     pv_renderer_destroy()
  *
@@ -23,6 +24,7 @@
 #include <pearvisor/log_level.h>
 #include <pearvisor/renderer.h>
 #include <pearvisor/result.h>
+#include <pearvisor/stats.h>
 #include <pearvisor/venus.h>
 #include <pearvisor/version.h>
 

@@ -8,6 +8,7 @@
 
 #include <pearvisor/context.h>
 #include <stdlib.h>
+#include <string.h>
 
 _Static_assert(PV_CONTEXT_BLOB_MAPPABLE == (int)PV_BLOB_FLAG_MAPPABLE &&
                    PV_CONTEXT_BLOB_SHAREABLE == (int)PV_BLOB_FLAG_SHAREABLE &&
@@ -254,21 +255,32 @@ bool pv_context_is_fatal(struct pv_context *context)
     return pv_render_is_fatal(context->render);
 }
 
-void pv_context_get_stats(struct pv_context *context, struct pv_context_stats *stats,
-                          uint64_t *counts)
+_Static_assert(PV_STATS_LATENCY_BUCKETS == (int)PV_HISTOGRAM_BUCKETS, "one histogram");
+
+void pv_context_get_stats(struct pv_context *context, struct pv_stats *stats, uint64_t *counts)
 {
     struct pv_render_stats render;
     pv_render_get_stats(context->render, &render, counts);
-    struct pv_context_stats ours = {
+    struct pv_stats ours = {
+        .elapsed_ns = render.elapsed_ns,
         .commands = render.commands,
+        .stream_bytes = render.bytes,
         .replies = render.replies,
         .faults = render.faults,
-        .stream_bytes = render.bytes,
         .objects_alive = render.objects_alive,
         .objects_created = render.objects_created,
+        .mapped_bytes = render.mapped_bytes,
         .device_memory_bytes = render.device_memory_bytes,
         .rings = render.rings,
+        .ring_ns = render.of_rings.age_ns,
+        .ring_idle_ns = render.of_rings.idle_ns,
+        .sleeps = render.of_rings.sleeps,
+        .wakes = render.of_rings.wakes,
         .fences_retired = render.fences_retired,
+        .compiles_pending = render.compiles_pending,
+        .compiles_finished = render.compiles_finished,
     };
+    memcpy(ours.commands_by_kind, render.commands_by_kind, sizeof(ours.commands_by_kind));
+    memcpy(ours.latency, render.latency, sizeof(ours.latency));
     pv_params_write(stats, &ours, sizeof(ours));
 }

@@ -136,7 +136,7 @@ static void on_ring_created(void *user, int taken_fd, uint64_t status_offset)
 
 /* The end of this process: what the guest has left is the kernel's to tidy up, which is quick and
  * cannot hang in a driver. */
-static PV_NORETURN void leave(const char *name, const struct pv_context_stats *stats,
+static PV_NORETURN void leave(const char *name, const struct pv_stats *stats,
                               const uint64_t *counts)
 {
     struct pv_client_stats message = {
@@ -152,15 +152,14 @@ static PV_NORETURN void leave(const char *name, const struct pv_context_stats *s
     _exit(result == PV_OK ? 0 : 1);
 }
 
-static void on_client_finished(void *user, const char *client_name,
-                               const struct pv_context_stats *stats, const uint64_t *counts)
+static void on_client_finished(void *user, const char *client_name, const struct pv_stats *stats,
+                               const uint64_t *counts)
 {
     (void)user;
     leave(client_name, stats, counts);
 }
 
-static void on_context_finished(void *user, const struct pv_context_stats *stats,
-                                const uint64_t *counts)
+static void on_context_finished(void *user, const struct pv_stats *stats, const uint64_t *counts)
 {
     const struct pv_client *client = user;
     char name[PV_CLIENT_NAME_SIZE];

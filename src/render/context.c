@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/checked.h"
+#include "base/clock.h"
 #include "render/private.h"
 
 #include <stdlib.h>
@@ -71,9 +72,9 @@ static enum pv_result init(struct pv_render_context *context)
         return result;
     }
     context->visitor = pv_epoch_join(&context->epoch);
-    context->ended_counts = calloc(PV_COMMAND_COUNT, sizeof(*context->ended_counts));
+    context->ended.counts = calloc(PV_COMMAND_COUNT, sizeof(*context->ended.counts));
     struct pv_exec *exec = calloc(1, sizeof(*exec));
-    if (context->visitor == NULL || context->ended_counts == NULL || exec == NULL ||
+    if (context->visitor == NULL || context->ended.counts == NULL || exec == NULL ||
         pv_exec_init(exec, context) != PV_OK) {
         free(exec);
         return PV_NO_MEMORY;
@@ -93,6 +94,7 @@ enum pv_result pv_render_create(const struct pv_render_params *params,
     made->params = *params;
     made->host = params->host;
     made->log = params->log;
+    made->created_ns = pv_clock_now_ns();
     set_quota(&made->params.quota);
     enum pv_result result = init(made);
     if (result != PV_OK) {
@@ -134,7 +136,7 @@ void pv_render_destroy(struct pv_render_context *context)
     pv_resources_finish(&context->resources);
     pv_objects_finish(&context->objects);
     pv_epoch_finish(&context->epoch);
-    free(context->ended_counts);
+    free(context->ended.counts);
     if (context->has_locks) {
         pthread_mutex_destroy(&context->visitor_lock);
         pthread_mutex_destroy(&context->timelines_lock);
@@ -200,49 +202,4 @@ bool pv_render_unref_resource(struct pv_render_context *context, uint32_t resour
     }
     pv_blob_unref(blob);
     return removed;
-}
-
-/* Adds what a running stream has counted; its owner writes meanwhile, so a figure may be old. */
-static void add_running(const struct pv_exec *x, struct pv_render_stats *stats, uint64_t *counts)
-{
-    for (uint32_t i = 0; i < PV_COMMAND_COUNT; i++) {
-        uint64_t count = __atomic_load_n(&x->counts[i], __ATOMIC_RELAXED);
-        stats->commands += count;
-        if (counts != NULL) {
-            counts[i] += count;
-        }
-    }
-    stats->replies += __atomic_load_n(&x->replies, __ATOMIC_RELAXED);
-    stats->bytes += __atomic_load_n(&x->bytes, __ATOMIC_RELAXED);
-}
-
-void pv_render_get_stats(struct pv_render_context *context, struct pv_render_stats *stats,
-                         uint64_t *counts)
-{
-    *stats = (struct pv_render_stats){
-        .faults = atomic_load_explicit(&context->faults, memory_order_relaxed),
-        .objects_alive = pv_objects_alive_count(&context->objects),
-        .objects_created =
-            atomic_load_explicit(&context->objects.reserved_total, memory_order_relaxed),
-        .device_memory_bytes =
-            atomic_load_explicit(&context->device_memory_bytes, memory_order_relaxed),
-        .fences_retired = atomic_load_explicit(&context->fences_retired, memory_order_relaxed),
-        .compiles_pending =
-            atomic_load_explicit(&context->compiles.pending_count, memory_order_relaxed),
-        .compiles_finished =
-            atomic_load_explicit(&context->compiles.finished_count, memory_order_relaxed),
-    };
-    pthread_mutex_lock(&context->lock);
-    stats->commands = atomic_load_explicit(&context->commands, memory_order_relaxed);
-    stats->replies = atomic_load_explicit(&context->replies, memory_order_relaxed);
-    stats->bytes = atomic_load_explicit(&context->bytes, memory_order_relaxed);
-    stats->rings = context->ring_count;
-    if (counts != NULL) {
-        memcpy(counts, context->ended_counts, PV_COMMAND_COUNT * sizeof(*counts));
-    }
-    add_running(context->exec, stats, counts);
-    for (struct pv_render_ring *ring = context->rings; ring != NULL; ring = ring->next) {
-        add_running(&ring->exec, stats, counts);
-    }
-    pthread_mutex_unlock(&context->lock);
 }

@@ -2,6 +2,8 @@
 #define PV_RENDER_CONTEXT_H
 
 #include "base/arena.h"
+#include "base/command_kind.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "blob/blob.h"
@@ -120,11 +122,24 @@ bool pv_render_is_fatal(const struct pv_render_context *context);
 enum { PV_CAPSET_VENUS_ID = 4, PV_CAPSET_VENUS_SIZE = 160 };
 void pv_render_capset(uint8_t capset[PV_CAPSET_VENUS_SIZE]);
 
+/* What a command stream counts. Its own thread writes, others read it as it stands. */
+struct pv_tally {
+    uint64_t *counts; /* executed, by command number: PV_COMMAND_COUNT of them */
+    uint64_t bytes;
+    uint64_t latency[PV_HISTOGRAM_BUCKETS]; /* of replies */
+};
+
 struct pv_render_stats {
-    uint64_t commands, replies, faults, bytes;
+    uint64_t elapsed_ns;
+    uint64_t commands, commands_by_kind[PV_COMMAND_KIND_COUNT];
+    uint64_t bytes, replies, faults;
     uint64_t objects_alive, objects_created;
-    uint64_t device_memory_bytes, rings, fences_retired;
+    uint64_t mapped_bytes, device_memory_bytes;
+    uint64_t rings;
+    struct pv_ring_stats of_rings; /* their sum, with those that have ended */
+    uint64_t fences_retired;
     uint64_t compiles_pending, compiles_finished; /* of pipelines, on threads of their own */
+    uint64_t latency[PV_HISTOGRAM_BUCKETS];
 };
 /* `counts`: PV_COMMAND_COUNT numbers, or NULL. Any thread; figures may be a batch old. */
 void pv_render_get_stats(struct pv_render_context *context, struct pv_render_stats *stats,
@@ -163,9 +178,10 @@ struct pv_render_context {
     pthread_mutex_t visitor_lock;
     struct pv_epoch_reader *visitor;
     bool has_locks;
-    _Atomic uint64_t commands, replies, bytes; /* of streams that have ended */
+    uint64_t created_ns;
+    struct pv_tally ended;            /* of rings that are gone; guarded by lock */
+    struct pv_ring_stats ended_rings; /* likewise */
     _Atomic uint64_t faults;
-    uint64_t *ended_counts; /* PV_COMMAND_COUNT, of streams that have ended; guarded by lock */
     struct pv_compiles compiles;
     struct pv_budget scratch; /* what all streams hold to decode: arena_bytes and stream_bytes */
     _Atomic uint64_t device_memory_bytes;

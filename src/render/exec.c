@@ -1,4 +1,6 @@
 #include "base/assert.h"
+#include "base/clock.h"
+#include "base/histogram.h"
 #include "render/private.h"
 
 #include <stdlib.h>
@@ -22,9 +24,9 @@ enum pv_result pv_exec_init(struct pv_exec *x, struct pv_render_context *context
     x->in.arena = &x->arena;
     pv_decode_use_objects(&x->in, &context->objects);
     x->in.await = pv_compiles_await;
-    x->counts = calloc(PV_COMMAND_COUNT, sizeof(*x->counts));
+    x->tally.counts = calloc(PV_COMMAND_COUNT, sizeof(*x->tally.counts));
     x->reader = pv_epoch_join(&context->epoch);
-    if (x->counts == NULL || x->reader == NULL) {
+    if (x->tally.counts == NULL || x->reader == NULL) {
         pv_exec_finish(x);
         return PV_NO_MEMORY;
     }
@@ -56,7 +58,7 @@ void pv_exec_finish(struct pv_exec *x)
     pv_arena_finish(&x->nested_arena);
     pv_arena_finish(&x->arena);
     pv_exec_free_nested(x);
-    free(x->counts);
+    free(x->tally.counts);
     memset(x, 0, sizeof(*x));
 }
 
@@ -157,7 +159,7 @@ static PV_COLD bool admit(struct pv_exec *x, const struct pv_command *command)
 static PV_ALWAYS_INLINE void execute(struct pv_exec *x, const struct pv_command *command,
                                      const uint8_t *start)
 {
-    count(&x->counts[command - pv_commands], 1);
+    count(&x->tally.counts[command - pv_commands], 1);
     x->in.cursor = start + command->size;
     command->exec(x, start + PV_COMMAND_HEADER_SIZE);
 }
@@ -174,6 +176,7 @@ static PV_NOINLINE void execute_special(struct pv_exec *x, const uint8_t *start)
     if (flags == GENERATE_REPLY) {
         x->wants_reply = true;
         x->attend_at = start;
+        x->reply_began_ns = pv_clock_now_ns();
     }
     const struct pv_command *command = &pv_commands[number];
     if ((command->flags & PV_COMMAND_SPECIAL) != 0 && !admit(x, command)) {
@@ -211,10 +214,12 @@ static void finish_reply(struct pv_exec *x)
     if (pv_decode_ok(&x->in) && (pv_commands[x->command].flags & PV_COMMAND_TELLS_NOTHING) != 0) {
         pv_encode_u32(&x->out, x->command);
     }
-    count(&x->replies, 1);
     if (PV_UNLIKELY(x->out.overflow)) {
         pv_exec_fault(x, x->reply.blob != NULL ? "the reply does not fit its stream"
                                                : "a reply without a reply stream");
+    }
+    if (PV_LIKELY(pv_decode_ok(&x->in))) {
+        count(&x->tally.latency[pv_histogram_bucket(pv_clock_now_ns() - x->reply_began_ns)], 1);
     }
 }
 
@@ -290,7 +295,7 @@ enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     }
     if (PV_UNLIKELY(size % 4 != 0)) {
         pv_exec_fault(x, "the stream's size is not a multiple of 4");
-        report_fault(x, x->bytes);
+        report_fault(x, x->tally.bytes);
         return PV_GUEST_FAULT;
     }
     x->batch = bytes;
@@ -298,14 +303,14 @@ enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     x->published = 0;
     x->publish_at = bytes + PUBLISH_STEP;
     pv_epoch_quiet(&x->context->epoch, x->reader);
-    run(x, bytes, size, x->bytes, false);
+    run(x, bytes, size, x->tally.bytes, false);
     /* An idle ring must not keep what one large command has taken. */
     pv_arena_reset(&x->arena);
     if (PV_UNLIKELY(!pv_decode_ok(&x->in))) {
-        count(&x->bytes, (uint64_t)(x->boundary - bytes));
+        count(&x->tally.bytes, (uint64_t)(x->boundary - bytes));
         return end_early(x);
     }
-    count(&x->bytes, size);
+    count(&x->tally.bytes, size);
     return PV_OK;
 }
 
@@ -316,6 +321,7 @@ void pv_exec_nested(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     const uint8_t *outer_end = x->in.end;
     uint32_t outer_command = x->command;
     bool outer_wants_reply = x->wants_reply;
+    uint64_t outer_reply_began_ns = x->reply_began_ns;
     const uint8_t *outer_attend_at = x->attend_at;
     x->nested = true;
     x->wants_reply = false;
@@ -324,28 +330,11 @@ void pv_exec_nested(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     pv_arena_reset(&x->nested_arena);
     x->in.arena = &x->arena;
     x->nested = false;
-    count(&x->bytes, size);
+    count(&x->tally.bytes, size);
     x->wants_reply = outer_wants_reply;
+    x->reply_began_ns = outer_reply_began_ns;
     x->command = outer_command;
     x->attend_at = outer_attend_at;
     x->in.cursor = pv_decode_ok(&x->in) ? outer_cursor : outer_end;
     x->in.end = outer_end;
-}
-
-void pv_exec_account(struct pv_exec *x)
-{
-    struct pv_render_context *context = x->context;
-    if (context == NULL || x->counts == NULL) {
-        return;
-    }
-    uint64_t commands = 0;
-    pthread_mutex_lock(&context->lock);
-    for (uint32_t i = 0; i < PV_COMMAND_COUNT; i++) {
-        commands += x->counts[i];
-        context->ended_counts[i] += x->counts[i];
-    }
-    pthread_mutex_unlock(&context->lock);
-    atomic_fetch_add_explicit(&context->commands, commands, memory_order_relaxed);
-    atomic_fetch_add_explicit(&context->replies, x->replies, memory_order_relaxed);
-    atomic_fetch_add_explicit(&context->bytes, x->bytes, memory_order_relaxed);
 }

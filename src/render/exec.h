@@ -57,10 +57,9 @@ struct pv_exec {
     _Atomic bool stopping; /* the ring is being stopped: waits end */
     struct pv_question question;
     struct pv_epoch_reader *reader;
-    uint64_t *counts; /* executed, per command number: PV_COMMAND_COUNT of them */
-    uint64_t replies;
-    uint64_t bytes;
-    uint64_t fault_offset; /* in the stream, of the command that faulted */
+    struct pv_tally tally;
+    uint64_t reply_began_ns; /* when the decoding of a command that wants a reply began */
+    uint64_t fault_offset;   /* in the stream, of the command that faulted */
 };
 
 /* For the context's own stream. */

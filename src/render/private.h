@@ -19,9 +19,6 @@ void pv_exec_nested(struct pv_exec *x, uint8_t *bytes, uint64_t size);
 /* Gives the private copy of the last nested stream back. */
 void pv_exec_free_nested(struct pv_exec *x);
 
-/* What the stream has done, added to the context's totals; when it ends. */
-void pv_exec_account(struct pv_exec *x);
-
 /* --- objects.c -------------------------------------------------------------------------------- */
 
 /* Takes it out of the table if it is still there. */
@@ -113,6 +110,11 @@ void pv_device_free_fences(struct pv_device *device);
 void pv_device_retire_sync(struct pv_device *device, struct pv_retired_sync retired);
 /* Destroys everything that was retired; the device is idle. */
 void pv_device_destroy_retired_sync(struct pv_device *device);
+
+/* --- stats.c ---------------------------------------------------------------------------------- */
+
+/* Keeps the figures of a ring that is about to go; the context's lock is held. */
+void pv_rings_account(struct pv_render_context *context, const struct pv_render_ring *ring);
 
 /* --- status.c --------------------------------------------------------------------------------- */
 

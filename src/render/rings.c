@@ -95,7 +95,7 @@ void pv_rings_list(struct pv_render_context *context, struct pv_render_ring *rin
     pthread_mutex_unlock(&context->lock);
 }
 
-/* Out of the list, so that nobody else finds it. */
+/* Out of the list, so that nobody else finds it; its figures stay. It has stopped. */
 static void unlist(struct pv_render_context *context, struct pv_render_ring *ring)
 {
     pthread_mutex_lock(&context->lock);
@@ -106,6 +106,7 @@ static void unlist(struct pv_render_context *context, struct pv_render_ring *rin
     }
     *link = ring->next;
     context->ring_count--;
+    pv_rings_account(context, ring);
     pthread_mutex_unlock(&context->lock);
 }
 
@@ -122,7 +123,6 @@ uint32_t pv_rings_end(struct pv_render_context *context, struct pv_render_ring *
     pv_ring_stop(ring->ring);
     unlist(context, ring);
     uint32_t position = pv_ring_position(ring->ring);
-    pv_exec_account(&ring->exec);
     free_ring(ring);
     return position;
 }

@@ -21,7 +21,7 @@ enum {
 
 static uint64_t stream_position(const struct pv_exec *x)
 {
-    return x->bytes + (uint64_t)(x->in.cursor - x->batch);
+    return x->tally.bytes + (uint64_t)(x->in.cursor - x->batch);
 }
 
 static bool is_undisturbed(const struct pv_exec *x)

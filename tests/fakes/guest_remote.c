@@ -48,7 +48,7 @@ static void write_log(void *user, enum pv_log_level level, const char *line)
     pthread_mutex_unlock(&log->lock);
 }
 
-static void on_finished(void *user, const struct pv_context_stats *stats, const uint64_t *counts)
+static void on_finished(void *user, const struct pv_stats *stats, const uint64_t *counts)
 {
     struct remote_server *server = user;
     (void)counts;

@@ -20,7 +20,7 @@ struct remote_server {
     struct pv_renderer *renderer;
     struct pv_context_quota quota;
     struct guest_log log;
-    struct pv_context_stats stats; /* once it has ended */
+    struct pv_stats stats; /* once it has ended */
     _Atomic bool has_ended;
 };
 

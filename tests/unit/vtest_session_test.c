@@ -139,8 +139,7 @@ bool pv_context_is_fatal(struct pv_context *context)
     return atomic_load(&context->fatal);
 }
 
-void pv_context_get_stats(struct pv_context *context, struct pv_context_stats *stats,
-                          uint64_t *counts)
+void pv_context_get_stats(struct pv_context *context, struct pv_stats *stats, uint64_t *counts)
 {
     (void)context;
     (void)counts;

@@ -21,7 +21,7 @@ struct pv_context_serve_params {
 
     /* The device has gone, and nothing is tidied up yet: a process that serves only this context
      * may exit here. `counts`: by command number, pv_command_count() of them. May be NULL. */
-    void (*finished)(void *user, const struct pv_context_stats *stats, const uint64_t *counts);
+    void (*finished)(void *user, const struct pv_stats *stats, const uint64_t *counts);
     void *user;
 };
 

@@ -207,7 +207,7 @@ static void report(struct pv_vtest_session *session)
     if (session->params->finished == NULL) {
         return;
     }
-    struct pv_context_stats stats = {.struct_size = sizeof(stats)};
+    struct pv_stats stats = {.struct_size = sizeof(stats)};
     uint64_t *counts = calloc(pv_command_count(), sizeof(*counts));
     if (counts != NULL) {
         if (session->context != NULL) {

@@ -25,7 +25,7 @@ struct pv_vtest_params {
 
     /* The client has gone, and nothing is tidied up yet: a process that serves only this client may
      * exit here. `counts`: by command number, pv_command_count() of them. May be NULL. */
-    void (*finished)(void *user, const char *client_name, const struct pv_context_stats *stats,
+    void (*finished)(void *user, const char *client_name, const struct pv_stats *stats,
                      const uint64_t *counts);
     void *user;
 };
