@@ -99,8 +99,7 @@ static void on_client_finished(void *user, const struct pv_client_stats *stats,
                                const uint64_t *counts, size_t count)
 {
     struct serve *serve = user;
-    pv_log_info(&serve->server.log, "%s has gone: %llu commands, %llu replies", stats->name,
-                (unsigned long long)stats->commands, (unsigned long long)stats->replies);
+    pv_workers_log_client(&serve->server.log, stats);
     const char *path = serve->options.stats_json;
     if (path != NULL && !pv_stats_append(path, stats, counts, count)) {
         pv_log_error(&serve->server.log, "%s: cannot be written", path);

@@ -4,6 +4,7 @@
 
 #include <cjson/cJSON.h>
 #include <fcntl.h>
+#include <pearvisor/protocol.h>
 #include <pearvisor/renderer.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,20 @@
 static void add_number(cJSON *object, const char *name, uint64_t value)
 {
     cJSON_AddNumberToObject(object, name, (double)value);
+}
+
+static void add_kinds(cJSON *line, const uint64_t *counts, size_t count)
+{
+    uint64_t kinds[PV_COMMAND_KIND_COUNT] = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        struct pv_command_info info;
+        pv_protocol_command(i, &info);
+        kinds[info.kind] += counts[i];
+    }
+    cJSON *by_kind = cJSON_AddObjectToObject(line, "commands_by_kind");
+    for (uint32_t kind = 0; kind < PV_COMMAND_KIND_COUNT; kind++) {
+        add_number(by_kind, pv_protocol_kind_name((enum pv_command_kind)kind), kinds[kind]);
+    }
 }
 
 static cJSON *describe(const struct pv_client_stats *stats, const uint64_t *counts, size_t count)
@@ -23,6 +38,14 @@ static cJSON *describe(const struct pv_client_stats *stats, const uint64_t *coun
     add_number(line, "faults", stats->faults);
     add_number(line, "objects_created", stats->objects_created);
     add_number(line, "fences_retired", stats->fences_retired);
+    add_number(line, "elapsed_ns", stats->elapsed_ns);
+    add_number(line, "stream_bytes", stats->stream_bytes);
+    add_number(line, "ring_ns", stats->ring_ns);
+    add_number(line, "ring_idle_ns", stats->ring_idle_ns);
+    add_number(line, "latency_p50_ns", stats->latency_p50_ns);
+    add_number(line, "latency_p99_ns", stats->latency_p99_ns);
+    add_number(line, "latency_max_ns", stats->latency_max_ns);
+    add_kinds(line, counts, count);
     cJSON *by_name = cJSON_AddObjectToObject(line, "commands_by_name");
     for (uint32_t i = 0; i < count; i++) {
         const char *name = pv_command_name(i);

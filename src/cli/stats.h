@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Appends one line of JSON for a client that has gone: {"client", "commands", "replies", "faults",
- * "objects_created", "fences_retired", "commands_by_name": {name: count, …}}. */
+/* Appends one line of JSON for a client that has gone: {"client": name, the figures of struct
+ * pv_client_stats, "commands_by_kind": {kind: count, …}, "commands_by_name": {name: count, …}}. */
 bool pv_stats_append(const char *path, const struct pv_client_stats *stats, const uint64_t *counts,
                      size_t count);
 

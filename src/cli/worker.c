@@ -139,12 +139,21 @@ static void on_ring_created(void *user, int taken_fd, uint64_t status_offset)
 static PV_NORETURN void leave(const char *name, const struct pv_stats *stats,
                               const uint64_t *counts)
 {
+    struct pv_stats_rates rates = {.struct_size = sizeof(rates)};
+    pv_stats_between(NULL, stats, &rates);
     struct pv_client_stats message = {
         .commands = stats->commands,
         .replies = stats->replies,
         .faults = stats->faults,
         .objects_created = stats->objects_created,
         .fences_retired = stats->fences_retired,
+        .elapsed_ns = stats->elapsed_ns,
+        .stream_bytes = stats->stream_bytes,
+        .ring_ns = stats->ring_ns,
+        .ring_idle_ns = stats->ring_idle_ns,
+        .latency_p50_ns = rates.latency_p50_ns,
+        .latency_p99_ns = rates.latency_p99_ns,
+        .latency_max_ns = rates.latency_max_ns,
     };
     snprintf(message.name, sizeof(message.name), "%s", name);
     enum pv_result result = pv_message_send(CONTROL_FD, PV_MESSAGE_STATS, &message, sizeof(message),

@@ -91,8 +91,7 @@ static void on_context_finished(void *user, const struct pv_client_stats *stats,
     const struct pv_hosts *hosts = user;
     (void)counts;
     (void)count;
-    pv_log_info(hosts->params.log, "%s has gone: %llu commands, %llu replies", stats->name,
-                (unsigned long long)stats->commands, (unsigned long long)stats->replies);
+    pv_workers_log_client(hosts->params.log, stats);
 }
 
 static enum pv_result start_workers(struct pv_hosts *hosts)

@@ -105,6 +105,9 @@ struct pv_ring_word {
 struct pv_client_stats {
     char name[PV_CLIENT_NAME_SIZE]; /* printable, ends with NUL */
     uint64_t commands, replies, faults, objects_created, fences_retired;
+    uint64_t elapsed_ns, stream_bytes;
+    uint64_t ring_ns, ring_idle_ns;
+    uint64_t latency_p50_ns, latency_p99_ns, latency_max_ns; /* of replies; less than that */
 };
 
 /* A piece of a command stream of `size_bytes`; the stream's pieces follow each other. */

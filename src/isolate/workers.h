@@ -32,6 +32,9 @@ struct pv_workers_params {
     void *user;
 };
 
+/* Tells the log what a client has done that has gone. */
+void pv_workers_log_client(const struct pv_log *log, const struct pv_client_stats *stats);
+
 /* Starts the probe; the first spare worker follows when it has answered. */
 PV_NODISCARD enum pv_result pv_workers_create(const struct pv_workers_params *params,
                                               struct pv_workers **workers);
