@@ -383,6 +383,10 @@ class Workers(unittest.TestCase):
                              {f"client {i}" for i in range(20)})
             for line in lines:
                 self.assertEqual(line["commands_by_name"].get("vkCreateRingMESA"), 1)
+                self.assertEqual(sum(line["commands_by_kind"].values()), line["commands"])
+                self.assertEqual(len(line["commands_by_kind"]), 8)
+                self.assertGreater(line["ring_ns"], 0)
+                self.assertLessEqual(line["ring_idle_ns"], line["ring_ns"])
 
     def test_clients_beyond_the_limit_wait(self):
         with Server("--log", "debug", "--max-clients", "1") as server:
