@@ -67,9 +67,10 @@ static void commands_count_by_their_kinds(void **state)
     assert_true(GUEST_SEND(&g->ring, vkQueueSubmit, .queue = GUEST_HANDLE(g->queue)));
     assert_true(ask_fence(&g->ring, fence));
     assert_true(ask_fence(&g->ring, fence));
-    struct pv_vkQueueWaitIdle wait = {GUEST_HANDLE(g->queue), VK_SUCCESS};
-    assert_int_equal(GUEST_RESULT(&g->ring, vkQueueWaitIdle, &wait), VK_SUCCESS);
     VkFence fences[1] = {GUEST_HANDLE(fence)};
+    struct pv_vkWaitForFences wait = {
+        .device = GUEST_HANDLE(g->device), .fenceCount = 1, .pFences = fences, .waitAll = VK_TRUE};
+    assert_int_equal(GUEST_RESULT(&g->ring, vkWaitForFences, &wait), VK_SUCCESS);
     assert_true(GUEST_SEND(&g->ring, vkResetFences, .device = GUEST_HANDLE(g->device),
                            .fenceCount = 1, .pFences = fences));
     destroy_fence(&g->ring, fence);
@@ -172,11 +173,9 @@ static void a_reply_that_is_not_written_is_not_counted(void **state)
 {
     struct guest *g = guest_of(state);
     uint64_t fence = make_fence(g, 0);
-    destroy_fence(&g->ring, fence);
-    assert_true(guest_finish(&g->ring));
     const struct pv_render_stats before = look(g);
-    struct pv_vkDeviceWaitIdle a = {.device = GUEST_HANDLE(g->device)};
-    pv_guest_encode_vkDeviceWaitIdle(guest_begin_context(g), VK_COMMAND_GENERATE_REPLY_BIT_EXT, &a);
+    struct pv_vkGetFenceStatus a = {GUEST_HANDLE(g->device), GUEST_HANDLE(fence), VK_SUCCESS};
+    pv_guest_encode_vkGetFenceStatus(guest_begin_context(g), VK_COMMAND_GENERATE_REPLY_BIT_EXT, &a);
     assert_false(guest_submit_context(g));
     const struct pv_render_stats after = look(g);
     assert_int_equal(after.replies, before.replies);
@@ -198,7 +197,7 @@ static void a_ring_that_sleeps_is_idle(void **state)
     pv_clock_sleep_ns(50 * PV_NS_PER_MS);
     const struct pv_render_stats after = look(g);
     assert_true(after.of_rings.age_ns - before.of_rings.age_ns >= 50 * PV_NS_PER_MS);
-    assert_true(idle_ratio(&before, &after) > 0.99);
+    assert_true(idle_ratio(&before, &after) > 0.9);
     assert_true(after.of_rings.sleeps >= 1);
     assert_true(after.of_rings.wakes + 1 >= after.of_rings.sleeps);
 }
@@ -211,7 +210,7 @@ static bool stop_at_gate(void *user, enum pv_fake_command command, void *args)
 {
     struct gate *gate = user;
     (void)args;
-    while (command == PV_FAKE_vkQueueWaitIdle && !atomic_load(&gate->is_open)) {
+    while (command == PV_FAKE_vkCreateFence && !atomic_load(&gate->is_open)) {
         atomic_store(&gate->is_reached, true);
         pv_clock_sleep_ns(PV_NS_PER_MS / 2);
     }
@@ -222,8 +221,11 @@ static void a_ring_that_executes_is_not_idle(void **state)
 {
     struct guest *g = guest_of(state);
     struct gate gate = {false, false};
+    const VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    VkFence fence = GUEST_HANDLE(guest_id(g));
     pv_fake_set_hook(stop_at_gate, &gate);
-    assert_true(GUEST_SEND(&g->ring, vkQueueWaitIdle, .queue = GUEST_HANDLE(g->queue)));
+    assert_true(GUEST_SEND(&g->ring, vkCreateFence, .device = GUEST_HANDLE(g->device),
+                           .pCreateInfo = &info, .pFence = &fence));
     while (!atomic_load(&gate.is_reached)) {
         pv_clock_sleep_ns(PV_NS_PER_MS);
     }
@@ -235,20 +237,23 @@ static void a_ring_that_executes_is_not_idle(void **state)
     atomic_store(&gate.is_open, true);
     assert_true(guest_finish(&g->ring));
     pv_fake_set_hook(NULL, NULL);
+    assert_true(
+        GUEST_SEND(&g->ring, vkDestroyFence, .device = GUEST_HANDLE(g->device), .fence = fence));
 }
 
 static void mapped_bytes_follow_the_resources(void **state)
 {
     struct guest *g = guest_of(state);
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     const struct pv_render_stats before = look(g);
     struct guest_shm shm = guest_shm_create(g, 1 << 20);
     assert_int_equal(look(g).mapped_bytes - before.mapped_bytes, 1 << 20);
-    struct guest_shm odd = guest_shm_create(g, 5000);
-    assert_int_equal(look(g).mapped_bytes - before.mapped_bytes, (1 << 20) + 8192);
+    struct guest_shm odd = guest_shm_create(g, page + 1);
+    assert_int_equal(look(g).mapped_bytes - before.mapped_bytes, (1 << 20) + 2 * page);
     struct guest_shm memory;
     uint64_t id;
     assert_int_equal(world_allocate(g, 65536, &memory, &id), VK_SUCCESS);
-    assert_int_equal(look(g).mapped_bytes - before.mapped_bytes, (1 << 20) + 8192 + 65536);
+    assert_int_equal(look(g).mapped_bytes - before.mapped_bytes, (1 << 20) + 2 * page + 65536);
     assert_int_equal(look(g).device_memory_bytes - before.device_memory_bytes, 65536);
     guest_shm_destroy(g, &shm);
     guest_shm_destroy(g, &odd);
@@ -269,11 +274,12 @@ static void figures_survive_their_rings(void **state)
         guest_ring_create(g, &rings[i]);
         destroy_nothing(&rings[i], 100);
         assert_true(ask_fence(&rings[i], fence));
-        assert_true(guest_ring_wait_status(&rings[i], PV_RING_STATUS_IDLE, 5 * PV_NS_PER_S));
+    }
+    while (look(g).of_rings.sleeps < RINGS) { /* the test's timeout ends that */
+        pv_clock_sleep_ns(PV_NS_PER_MS);
     }
     const struct pv_render_stats before = look(g);
     assert_int_equal(before.rings, 1 + RINGS);
-    assert_true(before.of_rings.sleeps >= RINGS);
     for (uint32_t i = 0; i < RINGS; i++) {
         guest_ring_destroy(&rings[i]);
     }
@@ -359,7 +365,7 @@ static void a_caller_gets_as_much_as_its_struct_holds(void **state)
         .struct_size = sizeof(blob_params),
         .resource_id = 1,
         .flags = PV_CONTEXT_BLOB_MAPPABLE,
-        .size_bytes = 12288,
+        .size_bytes = 65536,
     };
     assert_int_equal(pv_context_create_blob(context, &blob_params, &blob), PV_OK);
     struct pv_stats stats;
@@ -367,7 +373,7 @@ static void a_caller_gets_as_much_as_its_struct_holds(void **state)
     stats.struct_size = sizeof(stats);
     pv_context_get_stats(context, &stats, NULL);
     assert_true(stats.elapsed_ns > 0 && stats.elapsed_ns < 60 * PV_NS_PER_S);
-    assert_int_equal(stats.mapped_bytes, 12288);
+    assert_int_equal(stats.mapped_bytes, 65536);
     assert_int_equal(stats.commands, 0);
     assert_int_equal(stats.latency[PV_STATS_LATENCY_BUCKETS - 1], 0);
     struct pv_stats old;
