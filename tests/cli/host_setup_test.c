@@ -1,6 +1,7 @@
 #include "isolate/host_setup.h"
 #include "unit/check.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,7 +109,7 @@ static void what_cannot_be_a_driver_is_refused(void **state)
 static void the_worker_program_is_the_one_that_was_built_with_us(void **state)
 {
     (void)state;
-    char path[PV_SETUP_PATH_SIZE], built[PV_SETUP_PATH_SIZE];
+    char path[PV_SETUP_PATH_SIZE], built[PATH_MAX];
     unsetenv("PEARVISOR_PROGRAM");
     assert_true(pv_worker_program(path));
     assert_non_null(realpath(path, built));

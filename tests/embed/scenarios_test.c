@@ -211,7 +211,8 @@ static enum pv_result run_batch(struct guest_embed *embed, int wrong)
         assert_true(send_fence(embed->g));
         if (i == wrong) {
             uint8_t *buffer = (uint8_t *)(embed->control + 1);
-            buffer[begin % pv_venus_ring_buffer_size(embed->ring)] ^= 0x80; /* the number */
+            /* The highest byte of its number: there are no such commands. */
+            buffer[(begin + 3) % pv_venus_ring_buffer_size(embed->ring)] ^= 0x80;
         }
     }
     embed->is_notified_elsewhere = false;

@@ -99,7 +99,9 @@ static void ring_layout_rejects_buffers_beyond_its_positions(void **state)
     (void)state;
     struct pv_ring_layout layout = guest_layout(PV_RING_BUFFER_SIZE_MAX);
     assert_null(pv_ring_layout_fault(&layout, layout.size));
-    layout = guest_layout(PV_RING_BUFFER_SIZE_MAX * 2);
+    layout.buffer_size *= 2;
+    layout.extra_offset += PV_RING_BUFFER_SIZE_MAX;
+    layout.size += PV_RING_BUFFER_SIZE_MAX;
     assert_non_null(pv_ring_layout_fault(&layout, layout.size));
 }
 
