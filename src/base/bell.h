@@ -11,7 +11,8 @@
 
 /* What one thread sleeps on until another rings, or until something arrives at a descriptor that
  * a third one reads: a socket whose next message is likely to be for the sleeper. Both threads are
- * then woken by the kernel at once; in a row they would cost two wakes.
+ * then woken by the kernel at once; in a row they would cost two wakes. (Systems without epoll hear
+ * the ring alone: whoever reads the descriptor must ring in any case.)
  *
  * Used like an event (base/event.h), by one sleeping thread:
  *
@@ -23,7 +24,7 @@
 struct pv_bell {
     struct pv_event event;     /* without a descriptor, this is all */
     int set;                   /* epoll: the descriptor, and `rung`; -1: neither */
-    int rung;                  /* eventfd: ringing writes to it */
+    int rung;                  /* eventfd: ringing writes to it; -1: none */
     _Atomic bool is_listening; /* the sleeper is in the set, or about to be */
 };
 

@@ -24,7 +24,7 @@ struct pv_event {
 PV_NODISCARD uint32_t pv_event_prepare(struct pv_event *event);
 void pv_event_cancel(struct pv_event *event);
 void pv_event_wait(struct pv_event *event, uint32_t ticket);
-/* False when `deadline_ns` (of pv_clock_now_ns) has passed without a wake. */
+/* False when `deadline_ns` (of pv_clock_now_ns; UINT64_MAX: never) has passed without a wake. */
 bool pv_event_wait_until(struct pv_event *event, uint32_t ticket, uint64_t deadline_ns);
 
 /* Wakes all who have prepared before it. */

@@ -1,13 +1,11 @@
 #include "base/fd.h"
 
 #include "base/assert.h"
+#include "base/fd_system.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 void pv_fd_close(int *fd)
@@ -21,17 +19,9 @@ void pv_fd_close(int *fd)
 enum pv_result pv_fd_pipe(int *read_end, int *write_end)
 {
     int ends[2];
-#if defined(__linux__)
-    if (pipe2(ends, O_CLOEXEC) != 0) {
+    if (pv_fd_system_pipe(ends) != 0) {
         return PV_HOST_FAILED;
     }
-#else
-    if (pipe(ends) != 0) {
-        return PV_HOST_FAILED;
-    }
-    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-#endif
     *read_end = ends[0];
     *write_end = ends[1];
     return PV_OK;
@@ -39,16 +29,13 @@ enum pv_result pv_fd_pipe(int *read_end, int *write_end)
 
 enum pv_result pv_fd_socket_pair(int ends[2])
 {
-#if defined(__linux__)
-    int rc = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
-#else
-    int rc = socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
-    if (rc == 0) {
-        fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-        fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    }
-#endif
-    return rc == 0 ? PV_OK : PV_HOST_FAILED;
+    return pv_fd_system_socket_pair(SOCK_STREAM, ends) == 0 ? PV_OK : PV_HOST_FAILED;
+}
+
+bool pv_fd_has_hung_up(int socket)
+{
+    struct pollfd state = {.fd = socket, .events = pv_fd_hang_up_events};
+    return poll(&state, 1, 0) > 0;
 }
 
 int pv_fd_duplicate(int fd)
@@ -143,26 +130,9 @@ enum pv_result pv_fd_send(int socket, const void *bytes, size_t size, const int 
     if (fd_count == 0) {
         return pv_fd_write(socket, bytes, size);
     }
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(PV_FD_PASS_MAX * sizeof(int))];
-    } control;
-    memset(&control, 0, sizeof(control));
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
-    struct msghdr message = {
-        .msg_iov = &piece,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = CMSG_SPACE(fd_count * sizeof(int)),
-    };
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-    memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
-
+    struct iovec whole = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
     ssize_t put;
-    while ((put = sendmsg(socket, &message, MSG_NOSIGNAL)) < 0) {
+    while ((put = pv_fd_send_once(socket, &whole, 1, fds, fd_count, 0)) < 0) {
         enum pv_result result = result_of_errno(socket, POLLOUT);
         if (result != PV_OK) {
             return result;
@@ -172,56 +142,11 @@ enum pv_result pv_fd_send(int socket, const void *bytes, size_t size, const int 
     return pv_fd_write(socket, (const uint8_t *)bytes + put, size - (size_t)put);
 }
 
-struct collected {
-    int *fds;
-    size_t limit;
-    size_t count;
-    bool too_many;
-};
-
-static void collect_fds(struct msghdr *message, struct collected *collected)
-{
-    if ((message->msg_flags & MSG_CTRUNC) != 0) {
-        collected->too_many = true;
-    }
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
-         header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-            if (collected->count < collected->limit) {
-                collected->fds[collected->count++] = fd;
-            } else {
-                close(fd);
-                collected->too_many = true;
-            }
-        }
-    }
-}
-
-static enum pv_result receive_all(int socket, uint8_t *at, size_t size, struct collected *collected)
+static enum pv_result receive_all(int socket, uint8_t *at, size_t size, struct pv_fd_taken *taken)
 {
     while (size > 0) {
-        union {
-            struct cmsghdr header;
-            char space[CMSG_SPACE(PV_FD_PASS_MAX * sizeof(int))];
-        } control;
-        struct iovec piece = {.iov_base = at, .iov_len = size};
-        struct msghdr message = {
-            .msg_iov = &piece,
-            .msg_iovlen = 1,
-            .msg_control = &control,
-            .msg_controllen = sizeof(control),
-        };
         int flags = 0;
-#if defined(MSG_CMSG_CLOEXEC)
-        flags = MSG_CMSG_CLOEXEC;
-#endif
-        ssize_t got = recvmsg(socket, &message, flags);
+        ssize_t got = pv_fd_receive_once(socket, at, size, &flags, taken);
         if (got == 0) {
             return PV_CLOSED;
         }
@@ -232,8 +157,7 @@ static enum pv_result receive_all(int socket, uint8_t *at, size_t size, struct c
             }
             continue;
         }
-        collect_fds(&message, collected);
-        if (collected->too_many) {
+        if (taken->too_many) {
             return PV_GUEST_FAULT;
         }
         at += got;
@@ -245,15 +169,13 @@ static enum pv_result receive_all(int socket, uint8_t *at, size_t size, struct c
 enum pv_result pv_fd_receive(int socket, void *bytes, size_t size, int *fds, size_t fd_limit,
                              size_t *fd_count)
 {
-    struct collected collected = {.fds = fds, .limit = fd_limit};
-    enum pv_result result = receive_all(socket, bytes, size, &collected);
+    struct pv_fd_taken taken = {.fds = fds, .limit = fd_limit};
+    enum pv_result result = receive_all(socket, bytes, size, &taken);
     if (result != PV_OK) {
-        while (collected.count > 0) {
-            close(fds[--collected.count]);
-        }
+        pv_fd_drop_taken(&taken);
     }
     if (fd_count != NULL) {
-        *fd_count = collected.count;
+        *fd_count = taken.count;
     }
     return result;
 }

@@ -21,6 +21,11 @@ PV_NODISCARD enum pv_result pv_fd_socket_pair(int ends[2]);
 PV_NODISCARD int pv_fd_duplicate(int fd);
 PV_NODISCARD enum pv_result pv_fd_set_blocking(int fd, bool blocking);
 
+/* Whether the other end of a socket was closed, whatever is still to be read. */
+PV_NODISCARD bool pv_fd_has_hung_up(int socket);
+/* What to ask poll() for that: any revents are a hang-up. */
+extern const short pv_fd_hang_up_events;
+
 /* All of `size` bytes, also over several calls, signals and a non-blocking fd. PV_CLOSED when the
  * other side has gone first, PV_HOST_FAILED on other errors. */
 PV_NODISCARD enum pv_result pv_fd_read(int fd, void *bytes, size_t size);

@@ -133,7 +133,7 @@ static enum pv_result wait_for_byte(int wake_fd, int socket)
 {
     struct pollfd fds[] = {
         {.fd = wake_fd, .events = POLLIN},
-        {.fd = socket, .events = POLLRDHUP},
+        {.fd = socket, .events = pv_fd_hang_up_events},
     };
     for (;;) {
         if (poll(fds, 2, -1) < 0) {

