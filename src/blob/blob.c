@@ -82,6 +82,10 @@ enum pv_result pv_blob_create(enum pv_blob_kind kind, uint64_t size, const struc
  * device's may. */
 static uint64_t backing_size(enum pv_blob_kind kind, int fd, uint64_t size)
 {
+    uint64_t real_size;
+    if (pv_shm_measure(fd, &real_size) && (real_size != 0 || is_mapped_kind(kind))) {
+        return real_size & ~(page_size() - 1);
+    }
     off_t end = lseek(fd, 0, SEEK_END);
     if (end < 0 || (end == 0 && !is_mapped_kind(kind))) {
         return size;

@@ -14,8 +14,9 @@
  * the last one to let go unmaps and closes. */
 
 enum pv_blob_kind {
-    PV_BLOB_SHM,      /* blob id 0: sealed memfd, mapped by us: rings, replies, command streams */
-    PV_BLOB_MEMORY,   /* a VkDeviceMemory's pages that are a memfd of ours, mapped by us */
+    PV_BLOB_SHM, /* blob id 0: sealed memory (shm.h), mapped by us: rings, replies, command streams
+                  */
+    PV_BLOB_MEMORY,   /* a VkDeviceMemory's pages that are such memory, mapped by us */
     PV_BLOB_DMABUF,   /* a VkDeviceMemory exported as dma-buf; not mapped by us */
     PV_BLOB_OPAQUE,   /* a VkDeviceMemory exported as opaque fd that really mmaps */
     PV_BLOB_BORROWED, /* memory of an embedding caller; no fd */

@@ -1,3 +1,4 @@
+#include "blob/shm.h"
 #include "checks.h"
 
 #include <fcntl.h>
@@ -227,6 +228,9 @@ static void what_cannot_be_attached_is_refused(void **state)
     };
     struct guest_baseline before = guest_baseline();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (cases[i].result == PV_UNSUPPORTED && !pv_shm_has_seals) {
+            continue; /* of a build that does not seal memory */
+        }
         assert_int_equal(pv_render_attach_resource(g->context, cases[i].id, cases[i].kind,
                                                    new_file(8192, cases[i].seals), cases[i].size),
                          cases[i].result);

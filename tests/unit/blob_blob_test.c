@@ -1,5 +1,6 @@
 #include "base/thread.h"
 #include "blob/blob.h"
+#include "blob/shm.h"
 #include "check.h"
 
 #include <errno.h>
@@ -25,9 +26,19 @@ static void blob_is_zero_filled_and_rounded_up_to_pages(void **state)
     pv_blob_unref(blob);
 }
 
+/* Of the portable half on Linux, which is there to be tested alone. */
+static void skip_without_seals(void)
+{
+    if (!pv_shm_has_seals) {
+        print_message("this build does not seal memory\n");
+        skip();
+    }
+}
+
 static void blob_cannot_be_shrunk_or_grown(void **state)
 {
     (void)state;
+    skip_without_seals();
     struct pv_blob *blob;
     assert_int_equal(pv_blob_create(PV_BLOB_MEMORY, 8192, &silent, &blob), PV_OK);
     int guests = dup(blob->fd);
@@ -68,6 +79,7 @@ static void blob_of_absurd_size_is_refused(void **state)
 static void blob_that_could_shrink_under_us_is_refused(void **state)
 {
     (void)state;
+    skip_without_seals();
     struct pv_blob *blob;
     int fd = memfd_create("loose", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     assert_int_equal(ftruncate(fd, 8192), 0);
