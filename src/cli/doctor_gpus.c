@@ -41,10 +41,10 @@ static const char *probe(struct pv_doctor *doctor, uint8_t *buffer, char how[64]
                         &silent, &worker) != PV_OK) {
         return "no process could be started for it";
     }
-    struct pollfd answer = {.fd = worker->control, .events = POLLIN};
+    struct pollfd answer = {.fd = worker->control.socket, .events = POLLIN};
     if (poll(&answer, 1, PROBE_TIMEOUT_MS) <= 0) {
         fault = "took more than a minute: a driver hangs";
-    } else if (pv_message_receive(worker->control, PV_MESSAGE_FROM_WORKER, true, buffer,
+    } else if (pv_message_receive(&worker->control, PV_MESSAGE_FROM_WORKER, true, buffer,
                                   &message) != PV_OK ||
                message.type != PV_MESSAGE_PROBED) {
         struct pollfd end = {.fd = worker->process, .events = POLLIN};

@@ -22,9 +22,9 @@ static bool ask_worker(struct pv_doctor *doctor, uint8_t *buffer, struct pv_read
                         doctor->plans, doctor->plans_size, &silent, &worker) != PV_OK) {
         return false;
     }
-    struct pollfd answer = {.fd = worker->control, .events = POLLIN};
+    struct pollfd answer = {.fd = worker->control.socket, .events = POLLIN};
     bool is_ready = poll(&answer, 1, READY_TIMEOUT_MS) > 0 &&
-                    pv_message_receive(worker->control, PV_MESSAGE_FROM_WORKER, true, buffer,
+                    pv_message_receive(&worker->control, PV_MESSAGE_FROM_WORKER, true, buffer,
                                        &message) == PV_OK &&
                     message.type == PV_MESSAGE_READY;
     if (is_ready) {

@@ -8,6 +8,7 @@
 #include "front/context/serve.h"
 #include "front/vtest/vtest.h"
 #include "isolate/messages.h"
+#include "isolate/process.h"
 #include "isolate/sandbox.h"
 
 #include <malloc.h>
@@ -16,13 +17,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 enum {
     CONTROL_FD = 3,
     LARGE_BLOCK_SIZE = 128 * 1024, /* where glibc begins */
 };
+
+/* To the parent; messages go out on any thread. */
+static struct pv_packets control;
 
 struct worker {
     struct pv_log log;
@@ -37,7 +40,7 @@ struct worker {
 static bool receive_setup(struct worker *worker)
 {
     struct pv_message message;
-    if (pv_message_receive(CONTROL_FD, PV_MESSAGE_TO_WORKER, true, worker->buffer, &message) !=
+    if (pv_message_receive(&control, PV_MESSAGE_TO_WORKER, true, worker->buffer, &message) !=
             PV_OK ||
         message.type != PV_MESSAGE_SETUP) {
         return false;
@@ -94,8 +97,7 @@ static int probe(struct worker *worker)
     if (plans == NULL || pv_renderer_probe(&params, plans) != PV_OK) {
         size = 0;
     }
-    enum pv_result result =
-        pv_message_send(CONTROL_FD, PV_MESSAGE_PROBED, plans, size, NULL, 0, -1);
+    enum pv_result result = pv_message_send(&control, PV_MESSAGE_PROBED, plans, size, NULL, 0, -1);
     /* Whatever the driver has left in this process ends with it. */
     _exit(result == PV_OK ? 0 : 1);
 }
@@ -120,8 +122,7 @@ static bool report_ready(const struct worker *worker)
         .sandbox = worker->sandbox,
         .has_renderer = worker->renderer != NULL,
     };
-    return pv_message_send(CONTROL_FD, PV_MESSAGE_READY, &ready, sizeof(ready), NULL, 0, -1) ==
-           PV_OK;
+    return pv_message_send(&control, PV_MESSAGE_READY, &ready, sizeof(ready), NULL, 0, -1) == PV_OK;
 }
 
 static void on_ring_created(void *user, int taken_fd, uint64_t status_offset)
@@ -129,7 +130,7 @@ static void on_ring_created(void *user, int taken_fd, uint64_t status_offset)
     (void)user;
     struct pv_ring_word word = {.status_offset = status_offset};
     if (taken_fd >= 0) {
-        (void)!pv_message_send(CONTROL_FD, PV_MESSAGE_RING, &word, sizeof(word), NULL, 0, taken_fd);
+        (void)!pv_message_send(&control, PV_MESSAGE_RING, &word, sizeof(word), NULL, 0, taken_fd);
         pv_fd_close(&taken_fd);
     }
 }
@@ -156,7 +157,7 @@ static PV_NORETURN void leave(const char *name, const struct pv_stats *stats,
         .latency_max_ns = rates.latency_max_ns,
     };
     snprintf(message.name, sizeof(message.name), "%s", name);
-    enum pv_result result = pv_message_send(CONTROL_FD, PV_MESSAGE_STATS, &message, sizeof(message),
+    enum pv_result result = pv_message_send(&control, PV_MESSAGE_STATS, &message, sizeof(message),
                                             counts, pv_command_count() * sizeof(*counts), -1);
     _exit(result == PV_OK ? 0 : 1);
 }
@@ -205,13 +206,13 @@ static void serve_context(struct worker *worker, struct pv_client *client, int s
 static int serve_client(struct worker *worker)
 {
     struct pv_message message;
-    if (pv_message_receive(CONTROL_FD, PV_MESSAGE_TO_WORKER, true, worker->buffer, &message) !=
+    if (pv_message_receive(&control, PV_MESSAGE_TO_WORKER, true, worker->buffer, &message) !=
             PV_OK ||
         message.type != PV_MESSAGE_CLIENT) {
         return 0; /* the parent has gone, or wants no more of us */
     }
     /* From here on nobody else could serve it. */
-    if (pv_message_send(CONTROL_FD, PV_MESSAGE_STARTED, NULL, 0, NULL, 0, -1) != PV_OK) {
+    if (pv_message_send(&control, PV_MESSAGE_STARTED, NULL, 0, NULL, 0, -1) != PV_OK) {
         return 1;
     }
     struct pv_client client;
@@ -242,9 +243,10 @@ int pv_worker_main(int argc, char **argv)
     keep_large_blocks_out_of_heaps();
     signal(SIGPIPE, SIG_IGN);
     /* Never outlive the parent: nobody would know of this process any more. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pv_process_end_with_parent();
     worker.buffer = malloc(PV_MESSAGE_SIZE_MAX);
-    if (argc != 1 || worker.buffer == NULL || !receive_setup(&worker)) {
+    if (argc != 1 || worker.buffer == NULL || pv_packets_init(&control, CONTROL_FD) != PV_OK ||
+        !receive_setup(&worker)) {
         fprintf(stderr, "pearvisor worker: it cannot be started by hand\n");
         free(worker.buffer);
         return 2;

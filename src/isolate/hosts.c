@@ -2,15 +2,14 @@
 
 #include "base/fd.h"
 #include "base/thread.h"
+#include "base/wake.h"
+#include "isolate/packets.h"
 #include "isolate/workers.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* A thread that serves a context. */
 struct server {
@@ -28,7 +27,7 @@ struct pv_hosts {
     struct pv_workers *workers; /* NULL: threads */
     struct server *servers;
     uint32_t server_count;
-    int bell; /* eventfd: a server has ended */
+    struct pv_wake bell; /* a server has ended */
     struct pv_log_budget complaints;
 };
 
@@ -39,10 +38,9 @@ static void serve(void *user)
 {
     struct server *server = user;
     const struct pv_hosts_params *params = &server->hosts->params;
-    const uint64_t one = 1;
     params->serve(params->user, server->context_id, server->socket);
     atomic_store_explicit(&server->has_ended, true, memory_order_release);
-    (void)!write(server->hosts->bell, &one, sizeof(one));
+    pv_wake_raise(&server->hosts->bell);
 }
 
 /* Joins those that have ended, or all. */
@@ -131,13 +129,12 @@ enum pv_result pv_hosts_create(const struct pv_hosts_params *params, struct pv_h
         return PV_NO_MEMORY;
     }
     made->params = *params;
-    made->bell = -1;
+    made->bell = (struct pv_wake)PV_WAKE_NONE;
     enum pv_result result = PV_OK;
     if (params->serve == NULL) {
         result = start_workers(made);
     } else {
-        made->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        result = made->bell >= 0 ? PV_OK : PV_HOST_FAILED;
+        result = pv_wake_init(&made->bell);
     }
     if (result != PV_OK) {
         pv_hosts_destroy(made);
@@ -154,14 +151,14 @@ void pv_hosts_destroy(struct pv_hosts *hosts)
     }
     pv_workers_destroy(hosts->workers);
     join_servers(hosts, true);
-    pv_fd_close(&hosts->bell);
+    pv_wake_finish(&hosts->bell);
     free(hosts->program);
     free(hosts);
 }
 
 int pv_hosts_poll_fd(const struct pv_hosts *hosts)
 {
-    return hosts->workers != NULL ? pv_workers_poll_fd(hosts->workers) : hosts->bell;
+    return hosts->workers != NULL ? pv_workers_poll_fd(hosts->workers) : hosts->bell.read_end;
 }
 
 int pv_hosts_timeout_ms(const struct pv_hosts *hosts)
@@ -175,8 +172,7 @@ void pv_hosts_dispatch(struct pv_hosts *hosts)
         pv_workers_dispatch(hosts->workers);
         return;
     }
-    uint64_t count;
-    (void)!read(hosts->bell, &count, sizeof(count));
+    pv_wake_take(&hosts->bell);
     join_servers(hosts, false);
 }
 
@@ -202,7 +198,7 @@ enum pv_result pv_hosts_open(struct pv_hosts *hosts, uint32_t context_id, int *t
     if (context_count(hosts) >= hosts->params.limit) {
         return PV_NO_MEMORY;
     }
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    if (pv_packets_connect(ends) != PV_OK) {
         if (pv_log_allows(&hosts->complaints)) {
             pv_log_error(hosts->params.log, "no socket for a context: %s", strerror(errno));
         }

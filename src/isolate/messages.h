@@ -3,16 +3,17 @@
 
 #include "base/attributes.h"
 #include "base/result.h"
+#include "isolate/packets.h"
 #include "isolate/sandbox.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* All that a worker and its parent say to each other, over a SOCK_SEQPACKET pair: one packet, one
- * message; and over another such pair, a context and the device that it belongs to. A worker that a
- * guest has taken over must find nothing here that harms the parent: sizes and descriptors are
- * checked against one table, and the parent never maps what it is handed.
+/* All that a worker and its parent say to each other, in packets (packets.h): one packet, one
+ * message; and over another such connection, a context and the device that it belongs to. A worker
+ * that a guest has taken over must find nothing here that harms the parent: sizes and descriptors
+ * are checked against one table, and the parent never maps what it is handed.
  *
  *   parent → worker   SETUP    once, first: struct pv_setup, then the memory plans (maybe none)
  *   worker → parent   READY    once: struct pv_ready; the driver is loaded, if there is one
@@ -60,7 +61,7 @@ enum pv_message_route {
 };
 
 enum {
-    PV_MESSAGE_SIZE_MAX = 160 * 1024, /* fits the default socket buffer */
+    PV_MESSAGE_SIZE_MAX = PV_PACKET_SIZE_MAX,
     PV_SETUP_GPU_SIZE = 256,
     PV_SETUP_PATH_SIZE = 1024,
     PV_SETUP_READ_PATHS_MAX = 16,
@@ -148,15 +149,15 @@ struct pv_unref_request {
 
 /* PV_CLOSED when the other side has gone, PV_HOST_FAILED otherwise. `fd` is -1 for the types that
  * carry none; it stays the caller's. `tail` follows `head` and may be NULL with size 0. */
-PV_NODISCARD enum pv_result pv_message_send(int socket, enum pv_message_type type, const void *head,
-                                            size_t head_size, const void *tail, size_t tail_size,
-                                            int fd);
+PV_NODISCARD enum pv_result pv_message_send(struct pv_packets *packets, enum pv_message_type type,
+                                            const void *head, size_t head_size, const void *tail,
+                                            size_t tail_size, int fd);
 
 /* The same without waiting: PV_OK and *sent false where the socket has no room for it now. */
-PV_NODISCARD enum pv_result pv_message_try_send(int socket, enum pv_message_type type,
-                                                const void *head, size_t head_size,
-                                                const void *tail, size_t tail_size, int fd,
-                                                bool *sent);
+PV_NODISCARD enum pv_result pv_message_try_send(struct pv_packets *packets,
+                                                enum pv_message_type type, const void *head,
+                                                size_t head_size, const void *tail,
+                                                size_t tail_size, int fd, bool *sent);
 
 struct pv_message {
     enum pv_message_type type;
@@ -168,7 +169,8 @@ struct pv_message {
 /* One message into `buffer` of PV_MESSAGE_SIZE_MAX bytes; others than those of `route` are none.
  * With `wait` false and nothing there, PV_OK with a type of 0. PV_CLOSED when the other
  * side has gone, PV_GUEST_FAULT for what is no message (nothing stays open). */
-PV_NODISCARD enum pv_result pv_message_receive(int socket, enum pv_message_route route, bool wait,
+PV_NODISCARD enum pv_result pv_message_receive(struct pv_packets *packets,
+                                               enum pv_message_route route, bool wait,
                                                uint8_t *buffer, struct pv_message *message);
 
 #endif

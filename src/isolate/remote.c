@@ -3,16 +3,15 @@
 #include "base/assert.h"
 #include "base/checked.h"
 #include "base/fd.h"
+#include "base/poll_set.h"
+#include "base/wake.h"
 #include "blob/shm.h"
 #include "isolate/messages.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -50,13 +49,17 @@ struct pendings {
 struct pv_remote {
     struct pv_remote_events events;
     struct pv_log log;
-    int socket; /* -1: lost */
-    int epoll;  /* what the caller polls: the socket and the bell */
-    int bell;   /* eventfd: a lost context has something to say */
+    struct pv_packets packets;  /* no socket: lost */
+    struct pv_poll_set own_set; /* what the caller polls: the socket and the bell */
+    struct pv_poll_set *set;    /* that one, or the caller's */
+    void *set_user;
+    struct pv_wake bell; /* a lost context has something to say */
     struct packet *first, *last;
     uint64_t pending_bytes, pending_bytes_limit;
     struct pendings blobs;                      /* by resource id */
     struct pendings fences[PV_FENCE_TIMELINES]; /* by fence id */
+    bool is_watched;                            /* in the set */
+    bool is_waiting;                            /* for room in the socket */
     bool is_lost, is_lost_told;
     const char *why;
     uint8_t *buffer; /* for one message */
@@ -113,12 +116,6 @@ static void drop_all(struct pendings *pendings)
 /* --- the queue ---------------------------------------------------------------------------------
  */
 
-static void ring_bell(struct pv_remote *remote)
-{
-    const uint64_t one = 1;
-    (void)!write(remote->bell, &one, sizeof(one));
-}
-
 static void drop_packet(struct pv_remote *remote)
 {
     struct packet *packet = remote->first;
@@ -136,7 +133,12 @@ static void hang_up(struct pv_remote *remote)
     while (remote->first != NULL) {
         drop_packet(remote);
     }
-    pv_fd_close(&remote->socket); /* which leaves the epoll set by that */
+    if (remote->packets.socket >= 0) {
+        if (remote->is_watched) {
+            pv_poll_set_remove(remote->set, remote->packets.socket);
+        }
+        pv_packets_close(&remote->packets);
+    }
 }
 
 /* `why` is static; NULL: the other side has gone. */
@@ -146,17 +148,20 @@ static void lose(struct pv_remote *remote, const char *why)
         remote->is_lost = true;
         remote->why = why;
         hang_up(remote);
-        ring_bell(remote);
+        pv_wake_raise(&remote->bell);
     }
 }
 
 /* Listens for room in the socket only while something waits for it. */
 static void watch_socket(struct pv_remote *remote)
 {
-    struct epoll_event event = {
-        .events = EPOLLIN | (remote->first != NULL ? (uint32_t)EPOLLOUT : 0),
-    };
-    (void)epoll_ctl(remote->epoll, EPOLL_CTL_MOD, remote->socket, &event);
+    bool is_waiting = remote->first != NULL || pv_packets_is_behind(&remote->packets);
+    if (is_waiting != remote->is_waiting) {
+        remote->is_waiting = is_waiting;
+        pv_poll_set_change(remote->set, remote->packets.socket,
+                           PV_POLL_READABLE | (is_waiting ? (uint32_t)PV_POLL_WRITABLE : 0),
+                           remote->set_user);
+    }
 }
 
 /* Sends at once where nothing waits before it. Where the other side has gone, what it had to say
@@ -166,10 +171,12 @@ static bool send_now(struct pv_remote *remote, enum pv_message_type type, const 
 {
     bool sent = false;
     enum pv_result result =
-        pv_message_try_send(remote->socket, type, head, head_size, tail, tail_size, fd, &sent);
-    if (result == PV_HOST_FAILED) {
+        pv_message_try_send(&remote->packets, type, head, head_size, tail, tail_size, fd, &sent);
+    if (result == PV_HOST_FAILED || result == PV_NO_MEMORY) {
         pv_log_error(&remote->log, "cannot reach its worker: %s", strerror(errno));
         lose(remote, "its worker cannot be reached");
+    } else if (sent) {
+        watch_socket(remote);
     }
     return sent || result != PV_OK;
 }
@@ -225,7 +232,7 @@ static void request(struct pv_remote *remote, enum pv_message_type type, const v
 
 static void flush(struct pv_remote *remote)
 {
-    bool had_packets = remote->first != NULL;
+    (void)!pv_packets_flush(&remote->packets); /* an end is found by reading */
     while (remote->first != NULL && send_now(remote, remote->first->type, remote->first->bytes,
                                              remote->first->size, NULL, 0, remote->first->fd)) {
         if (remote->is_lost) {
@@ -233,9 +240,7 @@ static void flush(struct pv_remote *remote)
         }
         drop_packet(remote);
     }
-    if (had_packets && remote->first == NULL) {
-        watch_socket(remote);
-    }
+    watch_socket(remote);
 }
 
 /* --- answers -----------------------------------------------------------------------------------
@@ -245,14 +250,10 @@ static void flush(struct pv_remote *remote)
  * take away again, whatever its sender calls it. 0: nothing. */
 static uint64_t mappable_size(const struct pv_blob_reply *reply, int fd)
 {
-    struct stat status;
     bool is_sealed = pv_shm_is_sealed(fd); /* before its size is looked at */
-    if (fstat(fd, &status) != 0) {
-        return 0;
-    }
     uint64_t real_size;
-    if (S_ISREG(status.st_mode) || reply->kind <= KIND_MEMORY) {
-        real_size = is_sealed ? (uint64_t)status.st_size : 0;
+    if (pv_shm_measure(fd, &real_size) || reply->kind <= KIND_MEMORY) {
+        real_size = is_sealed ? real_size : 0;
     } else {
         off_t end = lseek(fd, 0, SEEK_END); /* of a dma-buf; others do not tell */
         real_size = end > 0 ? (uint64_t)end : UINT64_MAX;
@@ -318,7 +319,7 @@ static void read_messages(struct pv_remote *remote)
 {
     for (uint32_t count = 0; count < MESSAGES_MAX && !remote->is_lost; count++) {
         struct pv_message message;
-        enum pv_result result = pv_message_receive(remote->socket, PV_MESSAGE_FROM_CONTEXT, false,
+        enum pv_result result = pv_message_receive(&remote->packets, PV_MESSAGE_FROM_CONTEXT, false,
                                                    remote->buffer, &message);
         if (result == PV_CLOSED) {
             lose(remote, NULL);
@@ -334,8 +335,7 @@ static void read_messages(struct pv_remote *remote)
 /* What was asked for meanwhile, from inside of the callbacks too, rings the bell again. */
 static void answer_lost(struct pv_remote *remote)
 {
-    uint64_t rung;
-    (void)!read(remote->bell, &rung, sizeof(rung));
+    pv_wake_take(&remote->bell);
     if (!remote->is_lost_told) {
         remote->is_lost_told = true;
         remote->events.lost(remote->events.user, remote->why);
@@ -355,10 +355,15 @@ static void answer_lost(struct pv_remote *remote)
 /* --- its caller's side -------------------------------------------------------------------------
  */
 
-static bool watch(struct pv_remote *remote, int fd)
+static bool watch(struct pv_remote *remote)
 {
-    struct epoll_event event = {.events = EPOLLIN};
-    return epoll_ctl(remote->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+    struct pv_poll_set *set = remote->set;
+    if (pv_poll_set_add(set, remote->bell.read_end, PV_POLL_READABLE, remote->set_user) != PV_OK) {
+        return false;
+    }
+    remote->is_watched = true;
+    return pv_poll_set_add(set, remote->packets.socket, PV_POLL_READABLE, remote->set_user) ==
+           PV_OK;
 }
 
 enum pv_result pv_remote_create(const struct pv_remote_params *params, struct pv_remote **remote)
@@ -370,16 +375,19 @@ enum pv_result pv_remote_create(const struct pv_remote_params *params, struct pv
         pv_fd_close(&socket);
         return PV_NO_MEMORY;
     }
-    made->socket = socket;
+    made->packets.socket = socket;
+    made->own_set.fd = -1;
+    made->set = params->set != NULL ? params->set : &made->own_set;
+    made->set_user = params->set_user;
+    made->bell = (struct pv_wake)PV_WAKE_NONE;
     made->events = params->events;
     made->log = *params->log;
     made->log.context_id = params->id;
     made->pending_bytes_limit = params->pending_bytes_limit;
     made->buffer = malloc(PV_MESSAGE_SIZE_MAX);
-    made->epoll = epoll_create1(EPOLL_CLOEXEC);
-    made->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (made->buffer == NULL || made->epoll < 0 || made->bell < 0 || !watch(made, made->socket) ||
-        !watch(made, made->bell)) {
+    if (made->buffer == NULL || pv_packets_init(&made->packets, socket) != PV_OK ||
+        (params->set == NULL && pv_poll_set_init(&made->own_set) != PV_OK) ||
+        pv_wake_init(&made->bell) != PV_OK || !watch(made)) {
         pv_remote_destroy(made);
         return PV_HOST_FAILED;
     }
@@ -397,15 +405,19 @@ void pv_remote_destroy(struct pv_remote *remote)
     for (uint32_t i = 0; i < PV_FENCE_TIMELINES; i++) {
         drop_all(&remote->fences[i]);
     }
-    pv_fd_close(&remote->bell);
-    pv_fd_close(&remote->epoll);
+    if (remote->is_watched) {
+        pv_poll_set_remove(remote->set, remote->bell.read_end);
+    }
+    pv_poll_set_finish(&remote->own_set);
+    pv_wake_finish(&remote->bell);
     free(remote->buffer);
     free(remote);
 }
 
 int pv_remote_poll_fd(const struct pv_remote *remote)
 {
-    return remote->epoll;
+    PV_ASSERT(remote->set == &remote->own_set);
+    return remote->own_set.fd;
 }
 
 void pv_remote_dispatch(struct pv_remote *remote)
@@ -418,6 +430,9 @@ void pv_remote_dispatch(struct pv_remote *remote)
     }
     if (remote->is_lost) {
         answer_lost(remote);
+    }
+    if (remote->set == &remote->own_set) {
+        pv_poll_set_listen(remote->set);
     }
 }
 
@@ -455,7 +470,7 @@ static void expect(struct pv_remote *remote, struct pendings *pendings, uint64_t
         lose(remote, "more of its requests wait for an answer than may");
     }
     if (remote->is_lost) {
-        ring_bell(remote);
+        pv_wake_raise(&remote->bell);
     }
 }
 

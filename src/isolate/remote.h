@@ -3,6 +3,7 @@
 
 #include "base/attributes.h"
 #include "base/log.h"
+#include "base/poll_set.h"
 #include "base/result.h"
 #include "isolate/hosts.h"
 
@@ -48,6 +49,10 @@ struct pv_remote_params {
     uint32_t id;                    /* of the context, for the log */
     uint64_t pending_bytes_limit;   /* of requests that wait in the queue */
     struct pv_remote_events events; /* copied */
+    /* The caller's set, in which the context watches what it waits for; `set_user` is what is ready
+     * when pv_remote_dispatch() has something to do. NULL: pv_remote_poll_fd() tells. */
+    struct pv_poll_set *set;
+    void *set_user;
 };
 
 PV_NODISCARD enum pv_result pv_remote_create(const struct pv_remote_params *params,
@@ -56,7 +61,8 @@ PV_NODISCARD enum pv_result pv_remote_create(const struct pv_remote_params *para
  * accepted. */
 void pv_remote_destroy(struct pv_remote *remote);
 
-/* Poll this; readable when pv_remote_dispatch() has something to do. Constant. */
+/* Poll this; readable when pv_remote_dispatch() has something to do. Constant. Only where the
+ * caller has given no set. */
 int pv_remote_poll_fd(const struct pv_remote *remote);
 /* Reads what there is, calls back, sends what waits. */
 void pv_remote_dispatch(struct pv_remote *remote);

@@ -1,29 +1,11 @@
 #include "isolate/landlock.h"
 #include "isolate/sandbox.h"
+#include "isolate/sandbox_limits.h"
 #include "isolate/seccomp.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-
-/* Every allocation that a guest can map costs a descriptor, so the usual 1024 would be the first
- * thing that it runs out of. A core dump would hold what it drew. */
-static enum pv_result set_limits(const struct pv_log *log, struct pv_sandbox_report *report)
-{
-    const struct rlimit none = {0, 0};
-    struct rlimit descriptors;
-    if (setrlimit(RLIMIT_CORE, &none) != 0 || getrlimit(RLIMIT_NOFILE, &descriptors) != 0) {
-        pv_log_error(log, "cannot set limits: %s", strerror(errno));
-        return PV_HOST_FAILED;
-    }
-    descriptors.rlim_cur = descriptors.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &descriptors) != 0) {
-        (void)getrlimit(RLIMIT_NOFILE, &descriptors);
-    }
-    report->descriptor_limit = descriptors.rlim_cur;
-    return PV_OK;
-}
 
 enum pv_result pv_sandbox_confine_files(const struct pv_sandbox_params *params,
                                         struct pv_sandbox_report *report)
@@ -34,7 +16,7 @@ enum pv_result pv_sandbox_confine_files(const struct pv_sandbox_params *params,
         return PV_HOST_FAILED;
     }
     report->no_new_privileges = 1;
-    enum pv_result result = set_limits(params->log, report);
+    enum pv_result result = pv_sandbox_set_limits(params->log, report);
     if (result != PV_OK) {
         return result;
     }

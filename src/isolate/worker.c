@@ -1,6 +1,8 @@
 #include "isolate/worker.h"
 
 #include "base/fd.h"
+#include "blob/shm.h"
+#include "isolate/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +20,7 @@ enum {
 };
 
 /* The worker's descriptors: nothing of ours but its control socket and our stderr. */
-static int prepare_descriptors(posix_spawn_file_actions_t *actions, int control)
+static int prepare_descriptors(posix_spawn_file_actions_t *actions, int control, short *flags)
 {
     int error = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
     if (error == 0) {
@@ -31,22 +30,23 @@ static int prepare_descriptors(posix_spawn_file_actions_t *actions, int control)
         error = posix_spawn_file_actions_adddup2(actions, control, CONTROL_FD);
     }
     if (error == 0) {
-        error = posix_spawn_file_actions_addclosefrom_np(actions, CONTROL_FD + 1);
+        error = pv_process_keep_descriptors(actions, CONTROL_FD, flags);
     }
     return error;
 }
 
 /* Signals as a fresh program has them, and a session of its own: a terminal's Ctrl-C is for us to
  * handle, not for all of us at once. */
-static int prepare_attributes(posix_spawnattr_t *attributes)
+static int prepare_attributes(posix_spawnattr_t *attributes, short flags)
 {
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawnattr_setsigmask(attributes, &none);
     posix_spawnattr_setsigdefault(attributes, &all);
-    return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                    POSIX_SPAWN_SETSID);
+    return posix_spawnattr_setflags(
+        attributes,
+        (short)(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID));
 }
 
 static int spawn(const char *program, char *const *environment, int control, pid_t *pid)
@@ -61,9 +61,10 @@ static int spawn(const char *program, char *const *environment, int control, pid
     }
     error = posix_spawnattr_init(&attributes);
     if (error == 0) {
-        error = prepare_descriptors(&actions, control);
+        short flags = 0;
+        error = prepare_descriptors(&actions, control, &flags);
         if (error == 0) {
-            error = prepare_attributes(&attributes);
+            error = prepare_attributes(&attributes, flags);
         }
         if (error == 0) {
             error = posix_spawn(pid, program, &actions, &attributes, arguments, environment);
@@ -74,19 +75,16 @@ static int spawn(const char *program, char *const *environment, int control, pid
     return error;
 }
 
-/* A packet socket pair, with room for the largest message. */
-static bool create_control(int ends[2])
-{
-    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0;
-}
-
 static enum pv_result start(struct pv_worker *worker, const char *program, char *const *environment)
 {
     int ends[2];
-    if (!create_control(ends)) {
+    if (pv_packets_connect(ends) != PV_OK) {
         return PV_HOST_FAILED;
     }
-    worker->control = ends[0];
+    if (pv_packets_init(&worker->control, ends[0]) != PV_OK) {
+        close(ends[1]);
+        return PV_NO_MEMORY; /* the other end is the worker's to close */
+    }
     int error = spawn(program, environment, ends[1], &worker->pid);
     close(ends[1]);
     if (error != 0) {
@@ -94,8 +92,7 @@ static enum pv_result start(struct pv_worker *worker, const char *program, char 
         worker->pid = 0;
         return PV_HOST_FAILED;
     }
-    worker->process = (int)syscall(SYS_pidfd_open, worker->pid, 0);
-    return worker->process >= 0 ? PV_OK : PV_HOST_FAILED;
+    return pv_process_open(worker->pid, &worker->process);
 }
 
 enum pv_result pv_worker_spawn(const char *program, char *const *environment,
@@ -106,11 +103,11 @@ enum pv_result pv_worker_spawn(const char *program, char *const *environment,
     if (made == NULL) {
         return PV_NO_MEMORY;
     }
-    made->process = made->control = made->client = -1;
+    made->process = made->control.socket = made->client = -1;
     made->is_probe = setup->probe != 0;
     enum pv_result result = start(made, program, environment);
     if (result == PV_OK) {
-        result = pv_message_send(made->control, PV_MESSAGE_SETUP, setup, sizeof(*setup), plans,
+        result = pv_message_send(&made->control, PV_MESSAGE_SETUP, setup, sizeof(*setup), plans,
                                  plans_size, -1);
     }
     if (result != PV_OK) {
@@ -125,13 +122,7 @@ enum pv_result pv_worker_spawn(const char *program, char *const *environment,
 void pv_worker_kill(struct pv_worker *worker)
 {
     if (worker->pid > 0 && !worker->has_ended) {
-        /* By its descriptor: a program that embeds us may wait for every child there is, and then
-         * the number may be another's. */
-        if (worker->process >= 0) {
-            (void)syscall(SYS_pidfd_send_signal, worker->process, SIGKILL, NULL, 0);
-        } else {
-            kill(worker->pid, SIGKILL); /* there was no descriptor to be had */
-        }
+        pv_process_kill(worker->pid, worker->process);
     }
 }
 
@@ -173,7 +164,7 @@ void pv_worker_destroy(struct pv_worker *worker)
         close(worker->rings[i].memory);
     }
     pv_fd_close(&worker->process);
-    pv_fd_close(&worker->control);
+    pv_packets_close(&worker->control);
     pv_fd_close(&worker->client);
     free(worker);
 }
@@ -182,16 +173,15 @@ void pv_worker_destroy(struct pv_worker *worker)
  * or a later write could block or extend something else. */
 static bool is_sealed_memory(int fd, uint64_t end)
 {
-    struct stat status;
-    int seals = fcntl(fd, F_GET_SEALS);
-    return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && fstat(fd, &status) == 0 &&
-           S_ISREG(status.st_mode) && status.st_size > 0 && end <= (uint64_t)status.st_size;
+    uint64_t size;
+    return pv_shm_is_sealed(fd) && pv_shm_measure(fd, &size) && end <= size;
 }
 
 void pv_worker_add_ring(struct pv_worker *worker, int taken_memory, uint64_t status_offset)
 {
     const uint64_t word_size = sizeof(uint32_t);
-    if (status_offset > INT64_MAX || !is_sealed_memory(taken_memory, status_offset + word_size)) {
+    if (status_offset > INT64_MAX || status_offset % word_size != 0 ||
+        !is_sealed_memory(taken_memory, status_offset + word_size)) {
         pv_fd_close(&taken_memory);
         return;
     }
@@ -206,11 +196,9 @@ void pv_worker_add_ring(struct pv_worker *worker, int taken_memory, uint64_t sta
 
 void pv_worker_raise_fatal(struct pv_worker *worker)
 {
-    /* Written through the file, not a mapping: nothing that it does can fault here. The worker is
-     * dead, so there is nobody else whose bits a plain store could take away. */
-    const uint32_t fatal = RING_STATUS_FATAL;
+    /* The worker is dead, so there is nobody else whose bits a plain store could take away. */
     for (uint32_t i = 0; i < ring_count(worker); i++) {
-        (void)!pwrite(worker->rings[i].memory, &fatal, sizeof(fatal),
-                      (off_t)worker->rings[i].status_offset);
+        pv_shm_store_u32(worker->rings[i].memory, worker->rings[i].status_offset,
+                         RING_STATUS_FATAL);
     }
 }

@@ -19,8 +19,8 @@ enum { PV_WORKER_RINGS_MAX = 16 };
 struct pv_worker {
     struct pv_worker *next;
     pid_t pid;
-    int process;          /* pidfd: readable when it has ended */
-    int control;          /* our end of the socket pair */
+    int process; /* of process.h: readable when it has ended; -1: the control socket tells */
+    struct pv_packets control; /* our end of the connection; no socket: closed */
     int client;           /* a duplicate of its client's socket, to see it hang up; -1: none yet */
     struct pv_client who; /* that client */
     bool is_probe;
@@ -31,6 +31,7 @@ struct pv_worker {
     bool client_is_gone;
     bool has_ended;            /* waited for */
     uint64_t kill_deadline_ns; /* 0: none */
+    uint64_t reap_after_ns;    /* it ends, and only asking tells when it has; 0: not so */
     struct {
         int memory; /* whose pages hold the status word */
         uint64_t status_offset;

@@ -3,12 +3,11 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/poll_set.h"
 #include "isolate/worker.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 enum {
@@ -34,6 +33,8 @@ static const uint64_t retry_delay_ns = 60 * PV_NS_PER_S;
 /* The next spare worker loads drivers for as long as a core gives it: on few cores it would take
  * them from the client that has just come, which opens its instance meanwhile. */
 static const uint64_t settle_ns = 100 * PV_NS_PER_MS;
+/* How often a process is asked whether it has ended, when nothing but asking tells. */
+static const uint64_t reap_interval_ns = PV_NS_PER_MS;
 
 /* A client without a worker: none was ready, or the one that it had died before it read a byte. */
 struct waiting {
@@ -44,7 +45,7 @@ struct waiting {
 struct pv_workers {
     struct pv_workers_params params;
     struct pv_setup setup;
-    int epoll;
+    struct pv_poll_set set;
     struct pv_worker *list;
     uint8_t *plans; /* what the probe has said */
     size_t plans_size;
@@ -60,10 +61,25 @@ struct pv_workers {
     uint32_t waiting_count;
 };
 
+/* Out of the set before it is closed, like all that was put there. */
+static void forget(struct pv_workers *workers, int fd)
+{
+    if (fd >= 0) {
+        pv_poll_set_remove(&workers->set, fd);
+    }
+}
+
+static void destroy_worker(struct pv_workers *workers, struct pv_worker *worker)
+{
+    forget(workers, worker->control.socket);
+    forget(workers, worker->process);
+    forget(workers, worker->client);
+    pv_worker_destroy(worker);
+}
+
 static bool watch(struct pv_workers *workers, int fd, uint32_t events, struct pv_worker *worker)
 {
-    struct epoll_event event = {.events = events, .data.ptr = worker};
-    return epoll_ctl(workers->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+    return pv_poll_set_add(&workers->set, fd, events, worker) == PV_OK;
 }
 
 /* Starts a worker and watches it. */
@@ -78,9 +94,9 @@ static bool start_worker(struct pv_workers *workers, bool probe)
                         &worker) != PV_OK) {
         return false;
     }
-    if (!watch(workers, worker->control, EPOLLIN, worker) ||
-        !watch(workers, worker->process, EPOLLIN, worker)) {
-        pv_worker_destroy(worker);
+    if (!watch(workers, worker->control.socket, PV_POLL_READABLE, worker) ||
+        (worker->process >= 0 && !watch(workers, worker->process, PV_POLL_READABLE, worker))) {
+        destroy_worker(workers, worker);
         return false;
     }
     if (probe) {
@@ -186,8 +202,8 @@ enum pv_result pv_workers_create(const struct pv_workers_params *params,
     made->setup = *params->setup;
     made->buffer = malloc(PV_MESSAGE_SIZE_MAX);
     made->waiting = calloc(params->client_limit, sizeof(*made->waiting));
-    made->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (made->buffer == NULL || made->waiting == NULL || made->epoll < 0 ||
+    made->set.fd = -1;
+    if (made->buffer == NULL || made->waiting == NULL || pv_poll_set_init(&made->set) != PV_OK ||
         !start_worker(made, true)) {
         pv_workers_destroy(made);
         return PV_HOST_FAILED;
@@ -212,13 +228,13 @@ void pv_workers_destroy(struct pv_workers *workers)
             pv_clock_sleep_ns(PV_NS_PER_MS);
         }
         pv_worker_raise_fatal(worker);
-        pv_worker_destroy(worker);
+        destroy_worker(workers, worker);
     }
     while (workers->waiting_count != 0) {
         close(take_waiting(workers, 0).socket);
     }
     free(workers->waiting);
-    pv_fd_close(&workers->epoll);
+    pv_poll_set_finish(&workers->set);
     free(workers->plans);
     free(workers->buffer);
     free(workers);
@@ -226,7 +242,7 @@ void pv_workers_destroy(struct pv_workers *workers)
 
 int pv_workers_poll_fd(const struct pv_workers *workers)
 {
-    return workers->epoll;
+    return workers->set.fd;
 }
 
 /* The earliest moment at which something is due; 0: none. */
@@ -239,6 +255,9 @@ static uint64_t next_deadline(const struct pv_workers *workers)
     }
     for (const struct pv_worker *worker = workers->list; worker != NULL; worker = worker->next) {
         uint64_t deadline = worker->kill_deadline_ns;
+        if (worker->reap_after_ns != 0 && (deadline == 0 || worker->reap_after_ns < deadline)) {
+            deadline = worker->reap_after_ns;
+        }
         if (deadline != 0 && (first == 0 || deadline < first)) {
             first = deadline;
         }
@@ -348,13 +367,25 @@ static void on_message(struct pv_workers *workers, struct pv_worker *worker,
     }
 }
 
+/* The worker has closed its end. Where the process has a descriptor, that tells its end; elsewhere
+ * this was the sign of it, and a process without a control socket is of no more use. */
+static void close_control(struct pv_workers *workers, struct pv_worker *worker)
+{
+    forget(workers, worker->control.socket);
+    pv_packets_close(&worker->control);
+    if (worker->process < 0) {
+        pv_worker_kill(worker);
+        worker->reap_after_ns = pv_clock_now_ns();
+    }
+}
+
 /* Reads what the worker has said so far. One that never stops talking is not listened to for ever:
  * the rest is still there the next time. */
 static void read_messages(struct pv_workers *workers, struct pv_worker *worker)
 {
-    for (uint32_t count = 0; count < MESSAGES_MAX && worker->control >= 0; count++) {
+    for (uint32_t count = 0; count < MESSAGES_MAX && worker->control.socket >= 0; count++) {
         struct pv_message message;
-        enum pv_result result = pv_message_receive(worker->control, PV_MESSAGE_FROM_WORKER, false,
+        enum pv_result result = pv_message_receive(&worker->control, PV_MESSAGE_FROM_WORKER, false,
                                                    workers->buffer, &message);
         if (result == PV_GUEST_FAULT) {
             pv_log_error(workers->params.log, "worker %d said something impossible",
@@ -362,8 +393,7 @@ static void read_messages(struct pv_workers *workers, struct pv_worker *worker)
             pv_worker_kill(worker);
         }
         if (result != PV_OK) {
-            /* Its end is told by the process, not by this socket. */
-            pv_fd_close(&worker->control);
+            close_control(workers, worker);
         } else if (message.type == 0) {
             return;
         } else {
@@ -393,7 +423,7 @@ static void hurry_spare(struct pv_workers *workers)
 /* The client of a worker that has not read from it can have another one, before all others. */
 static void keep_client(struct pv_workers *workers, struct pv_worker *worker)
 {
-    (void)epoll_ctl(workers->epoll, EPOLL_CTL_DEL, worker->client, NULL);
+    pv_poll_set_remove(&workers->set, worker->client);
     add_waiting(workers, 0, (struct waiting){worker->who, worker->client});
     worker->client = -1;
 }
@@ -421,13 +451,7 @@ static void on_end(struct pv_workers *workers, struct pv_worker *worker, const c
         count_failure(workers);
     }
     unlink_worker(workers, worker);
-    pv_worker_destroy(worker);
-}
-
-static bool has_hung_up(int client)
-{
-    struct pollfd state = {.fd = client, .events = POLLRDHUP};
-    return poll(&state, 1, 0) > 0;
+    destroy_worker(workers, worker);
 }
 
 /* The worker has had its time. */
@@ -464,10 +488,11 @@ static void limit_leaving(struct pv_workers *workers)
 static bool look_after(struct pv_workers *workers, struct pv_worker *worker, uint64_t now_ns)
 {
     read_messages(workers, worker);
-    if (worker->client >= 0 && !worker->client_is_gone && has_hung_up(worker->client)) {
+    if (worker->client >= 0 && !worker->client_is_gone && pv_fd_has_hung_up(worker->client)) {
         worker->client_is_gone = true;
         worker->kill_deadline_ns = now_ns + leave_timeout_ns;
         /* Nothing more to be learned from it, and it would stay readable. */
+        pv_poll_set_remove(&workers->set, worker->client);
         pv_fd_close(&worker->client);
     }
     if (worker->kill_deadline_ns != 0 && now_ns >= worker->kill_deadline_ns) {
@@ -475,6 +500,9 @@ static bool look_after(struct pv_workers *workers, struct pv_worker *worker, uin
     }
     char how[64];
     if (!pv_worker_reap(worker, how)) {
+        if (worker->reap_after_ns != 0) {
+            worker->reap_after_ns = now_ns + reap_interval_ns;
+        }
         return false;
     }
     on_end(workers, worker, how);
@@ -485,9 +513,9 @@ static void give(struct pv_workers *workers, struct pv_worker *worker, struct wa
 {
     worker->who = client.who;
     worker->client = client.socket;
-    if (pv_message_send(worker->control, PV_MESSAGE_CLIENT, &client.who, sizeof(client.who), NULL,
+    if (pv_message_send(&worker->control, PV_MESSAGE_CLIENT, &client.who, sizeof(client.who), NULL,
                         0, client.socket) != PV_OK ||
-        !watch(workers, client.socket, EPOLLRDHUP, worker)) {
+        !watch(workers, client.socket, PV_POLL_HANG_UP, worker)) {
         pv_worker_kill(worker);
     }
     if (workers->respawn_after_ns == 0) {
@@ -500,7 +528,7 @@ static void give(struct pv_workers *workers, struct pv_worker *worker, struct wa
 static void hand_out(struct pv_workers *workers)
 {
     for (uint32_t i = workers->waiting_count; i-- > 0;) {
-        if (has_hung_up(workers->waiting[i].socket)) {
+        if (pv_fd_has_hung_up(workers->waiting[i].socket)) {
             close(take_waiting(workers, i).socket);
         }
     }
@@ -517,8 +545,8 @@ static void hand_out(struct pv_workers *workers)
 void pv_workers_dispatch(struct pv_workers *workers)
 {
     /* Which event it was does not matter: there are few workers, and looking costs little. */
-    struct epoll_event events[EVENTS_MAX];
-    (void)epoll_wait(workers->epoll, events, EVENTS_MAX, 0);
+    void *ready[EVENTS_MAX];
+    (void)pv_poll_set_take(&workers->set, ready, EVENTS_MAX);
     uint64_t now_ns = pv_clock_now_ns();
     struct pv_worker *worker = workers->list;
     while (worker != NULL) {
@@ -530,6 +558,7 @@ void pv_workers_dispatch(struct pv_workers *workers)
     retry_driver(workers);
     keep_spare(workers);
     hand_out(workers);
+    pv_poll_set_listen(&workers->set);
 }
 
 bool pv_workers_has_room(const struct pv_workers *workers)

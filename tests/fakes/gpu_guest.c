@@ -162,8 +162,8 @@ static void serve(void *user, uint32_t context_id, int taken_socket)
     struct gpu_guest *g = user;
     PV_ASSERT(context_id < GPU_GUEST_CONTEXTS_MAX);
     pthread_mutex_lock(&g->lock);
-    pv_fd_close(&g->peers[context_id]); /* of a context that has ended */
-    g->peers[context_id] = taken_socket;
+    pv_packets_close(&g->peers[context_id]); /* of a context that has ended */
+    PV_ASSERT(pv_packets_init(&g->peers[context_id], taken_socket) == PV_OK);
     pthread_cond_broadcast(&g->changed);
     pthread_mutex_unlock(&g->lock);
 }
@@ -178,7 +178,7 @@ struct gpu_guest *gpu_guest_create(const struct gpu_guest_params *params)
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     PV_ASSERT(g->memory != NULL && g->window != MAP_FAILED);
     for (uint32_t i = 0; i < GPU_GUEST_CONTEXTS_MAX; i++) {
-        g->peers[i] = -1;
+        g->peers[i].socket = -1;
     }
     struct pv_gpu_callbacks callbacks = {
         .respond = respond,
@@ -221,7 +221,7 @@ void gpu_guest_destroy(struct gpu_guest *g)
         take_away(g, 0);
     }
     for (uint32_t i = 0; i < GPU_GUEST_CONTEXTS_MAX; i++) {
-        pv_fd_close(&g->peers[i]);
+        pv_packets_close(&g->peers[i]);
     }
     for (uint64_t i = 0; i <= g->last_token; i++) {
         free(g->answers[i]);
@@ -297,38 +297,37 @@ bool gpu_guest_wait(struct gpu_guest *g, uint64_t token)
 
 void gpu_guest_pump(struct gpu_guest *g)
 {
-    while (is_readable(g, 0)) {
+    do {
         pv_gpu_dispatch(g->gpu);
-    }
+    } while (is_readable(g, 0));
 }
 
 /* --- the other end of contexts -----------------------------------------------------------------
  */
 
-int gpu_guest_peer(struct gpu_guest *g, uint32_t context_id)
+struct pv_packets *gpu_guest_peer(struct gpu_guest *g, uint32_t context_id)
 {
     struct timespec deadline;
     clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec += TIMEOUT_S;
     pthread_mutex_lock(&g->lock);
-    while (g->peers[context_id] < 0 &&
+    while (g->peers[context_id].socket < 0 &&
            pthread_cond_timedwait(&g->changed, &g->lock, &deadline) == 0) {
     }
-    int peer = g->peers[context_id];
+    PV_ASSERT(g->peers[context_id].socket >= 0);
     pthread_mutex_unlock(&g->lock);
-    PV_ASSERT(peer >= 0);
-    return peer;
+    return &g->peers[context_id];
 }
 
 struct pv_message gpu_peer_expect(struct gpu_guest *g, uint32_t context_id,
                                   enum pv_message_type type)
 {
     static _Alignas(8) uint8_t buffer[PV_MESSAGE_SIZE_MAX];
-    struct pollfd poll_fd = {.fd = gpu_guest_peer(g, context_id), .events = POLLIN};
+    struct pv_packets *peer = gpu_guest_peer(g, context_id);
+    struct pollfd poll_fd = {.fd = peer->socket, .events = POLLIN};
     struct pv_message message = {.fd = -1};
     PV_ASSERT(poll(&poll_fd, 1, TIMEOUT_S * 1000) == 1);
-    PV_ASSERT(pv_message_receive(poll_fd.fd, PV_MESSAGE_TO_CONTEXT, false, buffer, &message) ==
-              PV_OK);
+    PV_ASSERT(pv_message_receive(peer, PV_MESSAGE_TO_CONTEXT, false, buffer, &message) == PV_OK);
     PV_ASSERT(message.type == type);
     pv_fd_close(&message.fd);
     return message;
@@ -336,7 +335,7 @@ struct pv_message gpu_peer_expect(struct gpu_guest *g, uint32_t context_id,
 
 bool gpu_peer_is_silent(struct gpu_guest *g, uint32_t context_id)
 {
-    struct pollfd poll_fd = {.fd = gpu_guest_peer(g, context_id), .events = POLLIN};
+    struct pollfd poll_fd = {.fd = gpu_guest_peer(g, context_id)->socket, .events = POLLIN};
     return poll(&poll_fd, 1, 0) == 0;
 }
 
@@ -369,7 +368,7 @@ void gpu_peer_hang_up(struct gpu_guest *g, uint32_t context_id)
 {
     (void)gpu_guest_peer(g, context_id);
     pthread_mutex_lock(&g->lock);
-    pv_fd_close(&g->peers[context_id]);
+    pv_packets_close(&g->peers[context_id]);
     pthread_mutex_unlock(&g->lock);
     gpu_guest_pump(g);
 }

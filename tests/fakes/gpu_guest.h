@@ -80,7 +80,7 @@ struct gpu_guest {
 
     pthread_mutex_t lock; /* of what is below */
     pthread_cond_t changed;
-    int peers[GPU_GUEST_CONTEXTS_MAX]; /* by context; -1: none */
+    struct pv_packets peers[GPU_GUEST_CONTEXTS_MAX]; /* by context; no socket: none */
     uint32_t error_count, warn_count;
     char last_line[512];
 };
@@ -143,8 +143,8 @@ uint64_t gpu_send_submit(struct gpu_guest *g, uint32_t context_id, const void *b
 /* --- the other end of contexts -----------------------------------------------------------------
  */
 
-/* Waits for its socket, which stays the guest's. */
-int gpu_guest_peer(struct gpu_guest *g, uint32_t context_id);
+/* Waits for it; it stays the guest's. */
+struct pv_packets *gpu_guest_peer(struct gpu_guest *g, uint32_t context_id);
 /* Reads the next message of that type, and only it may come. The descriptor, if any, is closed. */
 struct pv_message gpu_peer_expect(struct gpu_guest *g, uint32_t context_id,
                                   enum pv_message_type type);

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { BLOBS_MAX = 1024, TIMEOUT_S = 20 };
@@ -74,7 +73,7 @@ static void serve(void *user)
 int remote_server_start(struct remote_server *server, bool renderer)
 {
     int ends[2];
-    PV_ASSERT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
+    PV_ASSERT(pv_packets_connect(ends) == PV_OK);
     server->socket = ends[1];
     PV_ASSERT(pthread_mutex_init(&server->log.lock, NULL) == 0);
     server->log.log =

@@ -99,7 +99,7 @@ static uint32_t descriptor_count(void)
 static void hang_up(struct run *run, uint32_t id)
 {
     if (run->peers[id].is_open) {
-        pv_fd_close(&run->g->peers[id]);
+        pv_packets_close(&run->g->peers[id]);
         run->peers[id] = (struct peer){0};
     }
 }
@@ -319,7 +319,7 @@ static void listen_to_device(struct run *run, uint32_t id)
     static _Alignas(8) uint8_t buffer[PV_MESSAGE_SIZE_MAX];
     struct peer *peer = &run->peers[id];
     struct pv_message message;
-    while (pv_message_receive(run->g->peers[id], PV_MESSAGE_TO_CONTEXT, false, buffer, &message) ==
+    while (pv_message_receive(&run->g->peers[id], PV_MESSAGE_TO_CONTEXT, false, buffer, &message) ==
                PV_OK &&
            message.type != 0) {
         pv_fd_close(&message.fd);
@@ -337,7 +337,7 @@ static void say(struct run *run, uint32_t id, enum pv_message_type type, const v
                 size_t size, int fd)
 {
     bool sent = false;
-    (void)!pv_message_try_send(run->g->peers[id], type, payload, size, NULL, 0, fd, &sent);
+    (void)!pv_message_try_send(&run->g->peers[id], type, payload, size, NULL, 0, fd, &sent);
 }
 
 static void retire(struct run *run, uint32_t id)
@@ -402,7 +402,8 @@ static void speak(struct run *run)
         break;
     case 2: {
         const uint8_t garbage[4] = {(uint8_t)byte(&run->in), 0, 0, 0};
-        (void)!send(run->g->peers[id], garbage, sizeof(garbage), MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)!send(run->g->peers[id].socket, garbage, sizeof(garbage),
+                    MSG_NOSIGNAL | MSG_DONTWAIT);
         break;
     }
     case 3:

@@ -361,14 +361,21 @@ static void a_ring_that_waits_for_memory_can_be_stopped(void **state)
     assert_true(pv_clock_now_ns() - begin_ns < PV_NS_PER_S);
 }
 
-static void expect_sent_away(int socket)
+static struct pv_packets start_server(struct remote_server *server)
+{
+    struct pv_packets peer;
+    assert_int_equal(pv_packets_init(&peer, remote_server_start(server, true)), PV_OK);
+    return peer;
+}
+
+static void expect_sent_away(struct pv_packets *peer)
 {
     static _Alignas(8) uint8_t buffer[PV_MESSAGE_SIZE_MAX];
     struct pv_message message;
-    assert_int_equal(pv_message_receive(socket, PV_MESSAGE_FROM_CONTEXT, true, buffer, &message),
+    assert_int_equal(pv_message_receive(peer, PV_MESSAGE_FROM_CONTEXT, true, buffer, &message),
                      PV_OK);
     assert_int_equal(message.type, PV_MESSAGE_LOST);
-    assert_int_equal(pv_message_receive(socket, PV_MESSAGE_FROM_CONTEXT, true, buffer, &message),
+    assert_int_equal(pv_message_receive(peer, PV_MESSAGE_FROM_CONTEXT, true, buffer, &message),
                      PV_CLOSED);
 }
 
@@ -389,19 +396,19 @@ static void a_device_that_speaks_nonsense_is_sent_away(void **state)
     };
     for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
         struct remote_server server = {0};
-        int socket = remote_server_start(&server, true);
+        struct pv_packets peer = start_server(&server);
         for (size_t j = 0; j < 2 && (j == 0 || pieces[i][j].size_bytes != 0); j++) {
             const struct pv_submit_piece head = {.size_bytes = pieces[i][j].size_bytes};
             const struct pv_unref_request unref = {1};
             enum pv_result result =
                 head.size_bytes != UINT64_MAX
-                    ? pv_message_send(socket, PV_MESSAGE_SUBMIT, &head, sizeof(head), bytes,
+                    ? pv_message_send(&peer, PV_MESSAGE_SUBMIT, &head, sizeof(head), bytes,
                                       pieces[i][j].piece, -1)
-                    : pv_message_send(socket, PV_MESSAGE_UNREF, &unref, sizeof(unref), NULL, 0, -1);
+                    : pv_message_send(&peer, PV_MESSAGE_UNREF, &unref, sizeof(unref), NULL, 0, -1);
             assert_int_equal(result, PV_OK);
         }
-        expect_sent_away(socket);
-        close(socket);
+        expect_sent_away(&peer);
+        pv_packets_close(&peer);
         remote_server_join(&server);
     }
 }
@@ -413,10 +420,14 @@ static void malformed_packets_end_a_context(void **state)
         {0}, {PV_MESSAGE_FENCE_RETIRED}, {PV_MESSAGE_FENCE}, {PV_MESSAGE_ATTACH}, {UINT32_MAX}};
     for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
         struct remote_server server = {0};
-        int socket = remote_server_start(&server, true);
-        assert_int_equal(send(socket, packets[i], sizeof(packets[i]), 0), sizeof(packets[i]));
-        expect_sent_away(socket);
-        close(socket);
+        struct pv_packets peer = start_server(&server);
+        const struct iovec part = {(void *)(uintptr_t)packets[i], sizeof(packets[i])};
+        bool sent;
+        assert_int_equal(
+            pv_packets_send(&peer, &(struct pv_packet_parts){&part, 1, NULL, 0}, true, &sent),
+            PV_OK);
+        expect_sent_away(&peer);
+        pv_packets_close(&peer);
         remote_server_join(&server);
     }
 }

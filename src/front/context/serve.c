@@ -11,7 +11,7 @@
 /* One context. Everything is the reading thread's, but for what says otherwise. */
 struct session {
     const struct pv_context_serve_params *params;
-    int socket; /* written by any thread: each packet goes whole */
+    struct pv_packets packets; /* any thread sends; the reading one receives */
     struct pv_log log;
     struct pv_context *context; /* any thread */
     struct pv_fifo fifo;
@@ -55,7 +55,7 @@ static void free_request(struct request *request)
 static void tell(struct session *session, enum pv_message_type type, const void *body, size_t size,
                  int fd)
 {
-    (void)!pv_message_send(session->socket, type, body, size, NULL, 0, fd);
+    (void)!pv_message_send(&session->packets, type, body, size, NULL, 0, fd);
 }
 
 static void on_fence_retired(void *user, uint32_t ring_idx, uint64_t cookie)
@@ -169,7 +169,7 @@ static enum pv_result push(struct session *session, struct request *taken_reques
         taken_request->job.size += taken_request->body.submit.size;
     }
     while (pv_fifo_is_full(&session->fifo)) {
-        if (pv_fifo_wait(&session->fifo, session->socket) != PV_OK) {
+        if (pv_fifo_wait(&session->fifo, session->packets.socket) != PV_OK) {
             free_request(taken_request);
             return PV_CLOSED;
         }
@@ -277,7 +277,7 @@ static void serve(struct session *session)
 {
     for (;;) {
         struct pv_message message;
-        enum pv_result result = pv_message_receive(session->socket, PV_MESSAGE_TO_CONTEXT, true,
+        enum pv_result result = pv_message_receive(&session->packets, PV_MESSAGE_TO_CONTEXT, true,
                                                    session->buffer, &message);
         if (result == PV_OK) {
             result = serve_message(session, &message);
@@ -303,7 +303,7 @@ static void serve_lost(struct session *session)
     tell(session, PV_MESSAGE_LOST, NULL, 0, -1);
     struct pv_message message;
     while (session->buffer != NULL &&
-           pv_message_receive(session->socket, PV_MESSAGE_TO_CONTEXT, true, session->buffer,
+           pv_message_receive(&session->packets, PV_MESSAGE_TO_CONTEXT, true, session->buffer,
                               &message) == PV_OK) {
         pv_fd_close(&message.fd);
     }
@@ -331,7 +331,7 @@ static bool open_context(struct session *session)
         .struct_size = sizeof(params),
         .id = session->params->context_id,
         .quota = session->params->quota,
-        .notify_fd = session->socket,
+        .notify_fd = session->packets.socket,
         .fence_retired = on_fence_retired,
         .turned_fatal = on_turned_fatal,
         .user = session,
@@ -344,8 +344,12 @@ static bool open_context(struct session *session)
 
 void pv_context_serve(int socket, const struct pv_context_serve_params *params)
 {
-    struct session session = {.params = params, .socket = socket, .log = *params->log};
+    struct session session = {.params = params, .log = *params->log};
     session.log.context_id = params->context_id;
+    if (pv_packets_init(&session.packets, socket) != PV_OK) {
+        pv_log_error(&session.log, "no memory for a context");
+        return;
+    }
     if (open_context(&session)) {
         serve(&session);
     } else {
@@ -360,4 +364,5 @@ void pv_context_serve(int socket, const struct pv_context_serve_params *params)
     pv_context_destroy(session.context);
     free_request(session.assembled);
     free(session.buffer);
+    pv_packets_finish(&session.packets);
 }

@@ -1,12 +1,10 @@
 /* The guest's contexts: each has a worker (or a thread) behind a pv_remote. */
 
 #include "base/assert.h"
-#include "base/fd.h"
 #include "front/virtio_gpu/device.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 /* --- what a context says -----------------------------------------------------------------------
  */
@@ -51,6 +49,8 @@ static enum pv_result open_remote(struct pv_virtio_gpu_context *context)
         .log = &gpu->log,
         .id = context->node.id,
         .pending_bytes_limit = gpu->quota.pending_bytes,
+        .set = &gpu->set,
+        .set_user = context,
         .events =
             {
                 .blob_created = blob_created,
@@ -63,13 +63,7 @@ static enum pv_result open_remote(struct pv_virtio_gpu_context *context)
     if (result != PV_OK) {
         return result;
     }
-    result = pv_remote_create(&params, &context->remote);
-    if (result != PV_OK) {
-        return result;
-    }
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = context};
-    int fd = pv_remote_poll_fd(context->remote);
-    return epoll_ctl(gpu->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? PV_OK : PV_HOST_FAILED;
+    return pv_remote_create(&params, &context->remote);
 }
 
 /* Hangs up. What it still owed is answered here. */
@@ -80,7 +74,6 @@ static void end_remote(struct pv_virtio_gpu_context *context)
     }
     context->gpu->stats.pending_bytes -= context->pending_bytes;
     context->pending_bytes = 0;
-    (void)epoll_ctl(context->gpu->epoll, EPOLL_CTL_DEL, pv_remote_poll_fd(context->remote), NULL);
     pv_remote_destroy(context->remote);
     context->remote = NULL;
     while (context->blobs.first != NULL) {

@@ -3,6 +3,7 @@
 
 #include "base/attributes.h"
 #include "base/log.h"
+#include "base/poll_set.h"
 #include "front/virtio_gpu/protocol.h"
 #include "front/virtio_gpu/table.h"
 #include "isolate/remote.h"
@@ -169,7 +170,7 @@ struct pv_gpu {
     uint32_t blob_alignment;
     struct pv_hosts *hosts;
     struct pv_virtio_gpu_host *host; /* what the hosts stand on; NULL: somebody else's */
-    int epoll;
+    struct pv_poll_set set;
 
     uint32_t events; /* enum pv_virtio_gpu_event */
     uint32_t scanout_count;

@@ -1,13 +1,11 @@
 /* The device's life: begin, turn of work, reset, end. */
 
 #include "base/assert.h"
-#include "base/fd.h"
 #include "base/params.h"
 #include "front/virtio_gpu/device.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 enum { EVENTS_MAX = 64 /* of contexts, in one dispatch, before the caller has its turn */ };
 
@@ -76,13 +74,11 @@ static enum pv_result start(struct pv_gpu *gpu, struct pv_hosts_params *hosts_pa
     if (result != PV_OK) {
         return result;
     }
-    gpu->epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    if (gpu->epoll < 0 ||
-        epoll_ctl(gpu->epoll, EPOLL_CTL_ADD, pv_hosts_poll_fd(gpu->hosts), &event) != 0) {
-        return PV_HOST_FAILED;
+    result = pv_poll_set_init(&gpu->set);
+    if (result != PV_OK) {
+        return result;
     }
-    return PV_OK;
+    return pv_poll_set_add(&gpu->set, pv_hosts_poll_fd(gpu->hosts), PV_POLL_READABLE, NULL);
 }
 
 /* `served`: who serves contexts, instead of what the parameters say; NULL: nobody else. */
@@ -103,7 +99,7 @@ static enum pv_result create(const struct pv_gpu_params *callers_params,
     if (made == NULL) {
         return PV_NO_MEMORY;
     }
-    made->epoll = -1;
+    made->set.fd = -1;
     fill_in(made, &params);
     struct pv_hosts_params hosts_params;
     if (served != NULL) {
@@ -166,9 +162,9 @@ void pv_gpu_destroy(struct pv_gpu *gpu)
     pv_virtio_gpu_table_finish(&gpu->contexts);
     pv_virtio_gpu_table_finish(&gpu->resources);
     free(gpu->mapped);
+    pv_poll_set_finish(&gpu->set); /* before what is in it goes */
     pv_hosts_destroy(gpu->hosts);
     pv_virtio_gpu_host_destroy(gpu->host);
-    pv_fd_close(&gpu->epoll);
     free(gpu);
 }
 
@@ -177,7 +173,7 @@ void pv_gpu_destroy(struct pv_gpu *gpu)
 
 int pv_gpu_poll_fd(const struct pv_gpu *gpu)
 {
-    return gpu->epoll;
+    return gpu->set.fd;
 }
 
 int pv_gpu_timeout_ms(const struct pv_gpu *gpu)
@@ -187,11 +183,11 @@ int pv_gpu_timeout_ms(const struct pv_gpu *gpu)
 
 void pv_gpu_dispatch(struct pv_gpu *gpu)
 {
-    struct epoll_event events[EVENTS_MAX];
-    int count = epoll_wait(gpu->epoll, events, EVENTS_MAX, 0);
+    void *ready[EVENTS_MAX];
+    size_t count = pv_poll_set_take(&gpu->set, ready, EVENTS_MAX);
     pv_hosts_dispatch(gpu->hosts); /* by the clock, too */
-    for (int i = 0; i < count; i++) {
-        struct pv_virtio_gpu_context *context = events[i].data.ptr;
+    for (size_t i = 0; i < count; i++) {
+        struct pv_virtio_gpu_context *context = ready[i];
         /* Contexts end here only by the quota, and then stay until the guest ends them. */
         if (context != NULL && context->remote != NULL) {
             pv_remote_dispatch(context->remote);
@@ -199,6 +195,7 @@ void pv_gpu_dispatch(struct pv_gpu *gpu)
             pv_virtio_gpu_keep_pending_quota(gpu);
         }
     }
+    pv_poll_set_listen(&gpu->set);
 }
 
 void pv_gpu_get_stats(const struct pv_gpu *gpu, struct pv_gpu_stats *stats)

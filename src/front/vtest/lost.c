@@ -3,20 +3,18 @@
 
 #include "base/fd.h"
 #include "front/vtest/session.h"
-
-#include <sys/mman.h>
-#include <unistd.h>
+#include "isolate/remote.h"
 
 static enum pv_result answer_blob(struct pv_vtest_session *session)
 {
-    /* Sparse, so the size costs nothing; one that the system refuses stays 0. */
-    int fd = memfd_create("pearvisor-lost", MFD_CLOEXEC);
-    uint64_t size = pv_vtest_qword(session->payload, 2);
+    /* Sparse, so the size costs nothing; of one that the system refuses, the client gets the
+     * beginning. */
+    int fd = pv_remote_shm_create(pv_vtest_qword(session->payload, 2));
+    if (fd < 0) {
+        fd = pv_remote_shm_create(1);
+    }
     if (fd < 0) {
         return PV_CLOSED;
-    }
-    if (size <= INT64_MAX) {
-        (void)!ftruncate(fd, (off_t)size);
     }
     session->last_resource_id++;
     enum pv_result result = pv_vtest_reply_fd(session, &session->last_resource_id, 1, fd);

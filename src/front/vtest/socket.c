@@ -4,7 +4,6 @@
 #include "base/fd.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -54,9 +53,8 @@ enum pv_result pv_vtest_socket_drain(int socket, size_t left)
 void pv_vtest_socket_discard(int socket, uint64_t deadline_ns)
 {
     const uint64_t interval_ns = 20 * PV_NS_PER_MS;
-    struct pollfd hangup = {.fd = socket, .events = POLLRDHUP};
     while (pv_clock_now_ns() < deadline_ns) {
-        if (poll(&hangup, 1, 0) > 0) {
+        if (pv_fd_has_hung_up(socket)) {
             return;
         }
         int unread = 0;

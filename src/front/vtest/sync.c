@@ -125,8 +125,9 @@ static void sweep_waits(struct pv_vtest_syncs *syncs)
     struct pv_vtest_wait **link = &syncs->waits;
     while (*link != NULL) {
         struct pv_vtest_wait *wait = *link;
-        struct pollfd end = {.fd = wait->write_end};
-        bool abandoned = poll(&end, 1, 0) > 0 && (end.revents & POLLERR) != 0;
+        /* Linux calls it an error, others a hang-up, of which some hear only with POLLOUT. */
+        struct pollfd end = {.fd = wait->write_end, .events = POLLOUT};
+        bool abandoned = poll(&end, 1, 0) > 0 && (end.revents & (POLLERR | POLLHUP)) != 0;
         if (abandoned || now_ns > wait->deadline_ns) {
             *link = wait->next;
             end_wait(syncs, wait, false);
