@@ -3,32 +3,38 @@
 #include "base/assert.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What the loader is called where; the first that opens wins. */
+/* What the loader is called, on any system: names that are of no use on this one do not open. Then
+ * drivers that need no loader. The first that opens wins. */
 static const char *const loader_names[] = {
-#if defined(__APPLE__)
-    "libvulkan.1.dylib",
-    "libvulkan.dylib",
-    "libMoltenVK.dylib",
-#else
     "libvulkan.so.1",
     "libvulkan.so",
-#endif
+    "libvulkan.1.dylib",
+    "/opt/homebrew/lib/libvulkan.1.dylib", /* where dlopen() does not look */
+    "/usr/local/lib/libvulkan.1.dylib",
+    "libMoltenVK.dylib",
+    "/opt/homebrew/lib/libMoltenVK.dylib",
+    "libvulkan_kosmickrisp.dylib",
 };
 
-enum { LOADER_NAME_COUNT = sizeof(loader_names) / sizeof(loader_names[0]) };
+enum { LOADER_NAME_COUNT = sizeof(loader_names) / sizeof(loader_names[0]), WHY_SIZE = 512 };
 
-static void *open_library(const char *library)
+/* `why`: of the first that does not open. */
+static void *open_library(const char *library, char why[WHY_SIZE])
 {
-    if (library != NULL) {
-        return dlopen(library, RTLD_NOW | RTLD_LOCAL);
-    }
-    for (uint32_t i = 0; i < LOADER_NAME_COUNT; i++) {
-        void *handle = dlopen(loader_names[i], RTLD_NOW | RTLD_LOCAL);
+    const char *const *names = library != NULL ? &library : loader_names;
+    uint32_t count = library != NULL ? 1 : LOADER_NAME_COUNT;
+    for (uint32_t i = 0; i < count; i++) {
+        void *handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
         if (handle != NULL) {
             return handle;
+        }
+        const char *reason = dlerror();
+        if (i == 0) {
+            (void)snprintf(why, WHY_SIZE, "%s", reason != NULL ? reason : "no reason given");
         }
     }
     return NULL;
@@ -38,18 +44,17 @@ enum pv_result pv_host_open(struct pv_host *host, const char *library, const str
 {
     memset(host, 0, sizeof(*host));
     host->log = log;
-    host->library = open_library(library);
+    char why[WHY_SIZE];
+    host->library = open_library(library, why);
     if (host->library == NULL) {
-        const char *why = dlerror();
-        pv_log_error(log, "cannot load the Vulkan loader: %s",
-                     why != NULL ? why : "no reason given");
+        pv_log_error(log, "cannot load the Vulkan loader: %s", why);
         return PV_HOST_FAILED;
     }
     /* ISO C has no conversion from an object pointer to a function pointer; POSIX promises it. */
     void *symbol = dlsym(host->library, "vkGetInstanceProcAddr");
     if (symbol == NULL) {
         pv_log_error(log, "%s has no vkGetInstanceProcAddr",
-                     library != NULL ? library : loader_names[0]);
+                     library != NULL ? library : "the Vulkan loader");
         pv_host_close(host);
         return PV_HOST_FAILED;
     }

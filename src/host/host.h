@@ -16,13 +16,18 @@ struct pv_host {
     const struct pv_log *log;
 };
 
-/* `library` NULL means libvulkan.so.1 (the platform's usual names). */
+/* `library` NULL means the loader under its usual names, or, where there is none, a driver that can
+ * do without (MoltenVK, KosmicKrisp). */
 PV_NODISCARD enum pv_result pv_host_open(struct pv_host *host, const char *library,
                                          const struct pv_log *log);
 /* For tests and for embedding callers that bring their own loader. */
 void pv_host_from_entry(struct pv_host *host, PFN_vkGetInstanceProcAddr entry,
                         const struct pv_log *log);
 void pv_host_close(struct pv_host *host);
+
+/* vkCreateInstance with no layers; portability drivers are listed too, where the loader can. */
+VkResult pv_host_create_instance(const struct pv_host *host, const VkApplicationInfo *application,
+                                 VkInstance *instance);
 
 /* Whether a device's driver is Venus, through which a renderer would reach a renderer again. */
 bool pv_host_is_venus(const struct pv_instance_table *vk, VkPhysicalDevice device);

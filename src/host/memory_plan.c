@@ -56,28 +56,13 @@ const struct pv_memory_plan *pv_memory_plans_find(const struct pv_memory_plans *
 static VkResult create_instance(const struct pv_host *host, uint32_t *api_version,
                                 VkInstance *instance)
 {
-    PFN_vkCreateInstance create =
-        (PFN_vkCreateInstance)host->get_instance_proc_addr(NULL, "vkCreateInstance");
-    if (create == NULL) {
-        return VK_ERROR_INITIALIZATION_FAILED;
-    }
     *api_version = VK_API_VERSION_1_3;
-    VkApplicationInfo application = {
+    const VkApplicationInfo application = {
         .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
         .pApplicationName = "PearVisor probe",
         .apiVersion = *api_version,
     };
-    VkInstanceCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
-        .pApplicationInfo = &application,
-    };
-#if defined(__APPLE__)
-    static const char *const portability = VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME;
-    info.flags = VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR;
-    info.enabledExtensionCount = 1;
-    info.ppEnabledExtensionNames = &portability;
-#endif
-    return create(&info, NULL, instance);
+    return pv_host_create_instance(host, &application, instance);
 }
 
 static void probe_devices(const struct pv_instance_table *vk, VkInstance instance,

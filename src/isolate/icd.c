@@ -64,6 +64,8 @@ static void find_folders(struct folders *folders)
     add_variable(folders, "XDG_DATA_DIRS", "/usr/local/share:/usr/share");
     add_folder(folders, "/usr/local/share", strlen("/usr/local/share"));
     add_folder(folders, "/usr/share", strlen("/usr/share"));
+    add_folder(folders, "/opt/homebrew/etc", strlen("/opt/homebrew/etc"));
+    add_folder(folders, "/opt/homebrew/share", strlen("/opt/homebrew/share"));
 }
 
 static cJSON *read_manifest(const char *path)

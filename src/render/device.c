@@ -211,6 +211,10 @@ static VkResult create_host_device(struct pv_exec *x, struct pv_device *device,
     info.ppEnabledLayerNames = NULL;
     info.enabledExtensionCount = extensions.count;
     info.ppEnabledExtensionNames = extensions.names;
+    result = pv_portability_link(x, physical_device, &info);
+    if (result != VK_SUCCESS) {
+        return result;
+    }
     result = instance->vk.CreateDevice(physical_device->host, &info, NULL, &device->host);
     if (result != VK_SUCCESS) {
         return result;

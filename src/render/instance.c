@@ -70,22 +70,8 @@ static VkResult create_host_instance(struct pv_render_context *context,
         }
     }
     instance->api_version = application.apiVersion;
-    VkInstanceCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
-        .pApplicationInfo = &application,
-    };
-#if defined(__APPLE__)
-    static const char *const portability = VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME;
-    info.flags = VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR;
-    info.enabledExtensionCount = 1;
-    info.ppEnabledExtensionNames = &portability;
-#endif
     PFN_vkGetInstanceProcAddr get = context->host->get_instance_proc_addr;
-    PFN_vkCreateInstance create = (PFN_vkCreateInstance)get(NULL, "vkCreateInstance");
-    if (create == NULL) {
-        return VK_ERROR_INITIALIZATION_FAILED;
-    }
-    VkResult result = create(&info, NULL, &instance->host);
+    VkResult result = pv_host_create_instance(context->host, &application, &instance->host);
     if (result == VK_SUCCESS) {
         pv_instance_table_load(&instance->vk, get, instance->host, instance->api_version);
     }
