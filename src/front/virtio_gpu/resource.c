@@ -1,11 +1,11 @@
 /* What every resource has, whatever it is made of: an id, a place in the quota, an end. */
 
 #include "base/fd.h"
+#include "base/random.h"
 #include "front/virtio_gpu/device.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 bool pv_virtio_gpu_charge(struct pv_gpu *gpu, uint64_t bytes)
 {
@@ -130,8 +130,7 @@ enum pv_virtio_gpu_response pv_virtio_gpu_assign_uuid(struct pv_gpu *gpu,
     }
     if (!resource->has_uuid) {
         uint8_t *uuid = resource->uuid;
-        if (getrandom(uuid, sizeof(resource->uuid), GRND_NONBLOCK) !=
-            (ssize_t)sizeof(resource->uuid)) {
+        if (!pv_random_fill(uuid, sizeof(resource->uuid))) {
             return PV_VIRTIO_GPU_ERR_UNSPEC;
         }
         uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40); /* RFC 9562: version 4, random */

@@ -1,9 +1,9 @@
 #include "front/virtio_gpu/table.h"
 
 #include "base/assert.h"
+#include "base/random.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { BUCKET_BITS_FIRST = 6, BUCKET_BITS_MAX = 20 };
 
@@ -50,7 +50,7 @@ bool pv_virtio_gpu_table_add(struct pv_virtio_gpu_table *table, struct pv_virtio
 {
     if (table->buckets == NULL) {
         /* Early in a boot there may be no entropy; an odd constant spreads honest ids as well. */
-        if (getrandom(&table->multiplier, sizeof(table->multiplier), GRND_NONBLOCK) < 0) {
+        if (!pv_random_fill(&table->multiplier, sizeof(table->multiplier))) {
             table->multiplier = UINT64_C(0x9e3779b97f4a7c15);
         }
         table->multiplier |= 1;
