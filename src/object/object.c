@@ -1,6 +1,7 @@
 #include "object/object.h"
 
 #include "base/assert.h"
+#include "base/pages.h"
 #include "object/epoch.h"
 
 #include <stdlib.h>
@@ -17,6 +18,8 @@ enum {
     /* What a long removal does before others may remove something. */
     REMOVE_PAGES_MAX = 16,
 };
+
+static const size_t directories_size = PV_OBJECT_DIRECTORIES * sizeof(void *);
 
 static size_t page_index(uint64_t id)
 {
@@ -48,11 +51,11 @@ enum pv_result pv_objects_init(struct pv_objects *objects, struct pv_epoch *epoc
 {
     *objects = (struct pv_objects){0};
     objects->shared = calloc(1, sizeof(*objects->shared));
-    objects->directories = calloc(PV_OBJECT_DIRECTORIES, sizeof(*objects->directories));
+    objects->directories = pv_pages_map(directories_size);
     if (objects->shared == NULL || objects->directories == NULL ||
         pthread_mutex_init(&objects->lock, NULL) != 0) {
         free(objects->shared);
-        free((void *)objects->directories);
+        pv_pages_unmap((void *)objects->directories, directories_size);
         *objects = (struct pv_objects){0};
         return PV_NO_MEMORY;
     }
@@ -99,7 +102,7 @@ void pv_objects_finish(struct pv_objects *objects)
     }
     free(objects->spare);
     pthread_mutex_destroy(&objects->lock);
-    free((void *)objects->directories);
+    pv_pages_unmap((void *)objects->directories, directories_size);
     free(objects->shared);
     *objects = (struct pv_objects){0};
 }

@@ -1,8 +1,8 @@
 #include "base/checked.h"
+#include "base/pages.h"
 #include "render/private.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 /* Copies between images and the guest's bytes without a queue; descriptors and shader groups'
  * handles as bytes.
@@ -58,14 +58,6 @@ static bool memcpy_size(const struct pv_device *device, VkImage image,
     return pv_checked_mul(memcpy_info.size, count, size) && *size <= ROOM_MAX;
 }
 
-/* Zero pages, not yet backed. NULL when there is no room. */
-static void *map_room(uint64_t size)
-{
-    void *room = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return room != MAP_FAILED ? room : NULL;
-}
-
 /* --- image to memory ---------------------------------------------------------------------------
  */
 
@@ -113,7 +105,7 @@ VkResult pv_handle_vkCopyImageToMemoryMESA(struct pv_exec *x, struct pv_vkCopyIm
     if (a->dataSize >= bound) {
         return copy_from_image(device, from, a->pData);
     }
-    void *room = map_room(bound);
+    void *room = pv_pages_map(bound);
     if (room == NULL) {
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
@@ -121,7 +113,7 @@ VkResult pv_handle_vkCopyImageToMemoryMESA(struct pv_exec *x, struct pv_vkCopyIm
     if (result == VK_SUCCESS) {
         memcpy(a->pData, room, a->dataSize);
     }
-    (void)munmap(room, bound);
+    pv_pages_unmap(room, bound);
     return result;
 }
 
@@ -143,7 +135,7 @@ static VkResult copy_region(struct pv_exec *x, struct pv_device *device,
     }
     void *room = NULL;
     if (from->dataSize < bound) {
-        room = map_room(bound);
+        room = pv_pages_map(bound);
         if (room == NULL) {
             return VK_ERROR_OUT_OF_HOST_MEMORY;
         }
@@ -167,9 +159,7 @@ static VkResult copy_region(struct pv_exec *x, struct pv_device *device,
         .pRegions = &region,
     };
     VkResult result = device->vk.CopyMemoryToImage(device->host, &info);
-    if (room != NULL) {
-        (void)munmap(room, bound);
-    }
+    pv_pages_unmap(room, bound);
     return result;
 }
 

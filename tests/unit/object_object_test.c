@@ -5,6 +5,8 @@
 #include "object/object.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { BUFFER = 7, IMAGE = 8 };
 
@@ -360,6 +362,43 @@ static void object_table_works_for_four_threads_at_once(void **state)
     tear_down(&table);
 }
 
+/* Of the whole pages of an array. */
+static size_t backed_bytes(const void *array, size_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)array + page - 1) & ~(page - 1);
+    size_t count = ((uintptr_t)array + size - begin) / page;
+    unsigned char *pages = malloc(count);
+    assert_non_null(pages);
+    assert_int_equal(mincore((void *)begin, count * page, pages), 0);
+    size_t backed = 0;
+    for (size_t i = 0; i < count; i++) {
+        backed += (pages[i] & 1) != 0 ? page : 0;
+    }
+    free(pages);
+    return backed;
+}
+
+/* The 8 MiB of pointers: also where the heap gives back what a table before has had. */
+static void object_table_backs_only_what_it_uses(void **state)
+{
+    (void)state;
+    const size_t size = PV_OBJECT_DIRECTORIES * sizeof(void *);
+    struct table table;
+    for (int i = 0; i < 5; i++) {
+        set_up(&table, 1 << 20);
+        create(&table, 1, PV_TAG(BUFFER, 1));
+        assert_true(backed_bytes((const void *)table.objects.directories, size) <= 64 * 1024);
+        tear_down(&table);
+        volatile uint8_t *used = malloc(size); /* the next table's, if that came from the heap */
+        assert_non_null(used);
+        for (size_t k = 0; k < size; k += 4096) {
+            used[k] = 0xa5;
+        }
+        free((void *)used);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +415,7 @@ int main(void)
         cmocka_unit_test(object_range_removal_takes_whole_pages_parts_and_pages_with_dead_slots),
         cmocka_unit_test(object_directory_is_ready_before_it_is_needed),
         cmocka_unit_test(object_visits_see_one_owners_objects_in_order),
+        cmocka_unit_test(object_table_backs_only_what_it_uses),
         cmocka_unit_test(object_table_works_for_four_threads_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
