@@ -10,7 +10,6 @@ something could not be measured; a goal that is missed is no failure. Needs Pyth
 
 import argparse
 import contextlib
-import glob
 import json
 import os
 import pathlib
@@ -23,8 +22,6 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 from suite import decode, goals, machine, page, plan, sides, tables  # noqa: E402
 from suite.figures import Figures, order  # noqa: E402
-
-ICD_FOLDERS = ["/usr/local/share", "/usr/share", "/etc"]
 
 
 def parse_arguments():
@@ -46,11 +43,8 @@ def parse_arguments():
 
 
 def find_lavapipe():
-    for folder in ICD_FOLDERS:
-        found = sorted(glob.glob(f"{folder}/vulkan/icd.d/lvp_icd*.json"))
-        if found:
-            return found[0]
-    sys.exit("bench/run.py: no lavapipe on this machine; --driver names another driver")
+    return machine.lavapipe() or sys.exit(
+        "bench/run.py: no lavapipe on this machine; --driver names another driver")
 
 
 class Results:

@@ -1,6 +1,7 @@
 """Which machine, driver, client and compiler the figures are of."""
 
 import datetime
+import glob
 import json
 import os
 import pathlib
@@ -9,6 +10,14 @@ import re
 import subprocess
 
 COMPILER = re.compile(rb"GCC: \([^)]*\) [\d.]+|[\w ]*clang version [\d.]+[-~+.\w]*")
+ICD_FOLDERS = ["/usr/local/share", "/usr/share", "/etc"]
+
+
+def lavapipe():
+    """Its ICD file; None where it is not installed."""
+    found = [path for folder in ICD_FOLDERS
+             for path in sorted(glob.glob(f"{folder}/vulkan/icd.d/lvp_icd*.json"))]
+    return found[0] if found else None
 
 
 def processor():
