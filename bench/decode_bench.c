@@ -1,7 +1,7 @@
 /* What a command costs us on top of the driver: streams through the real loop, onto a driver whose
  * entry points do nothing. Prints nanoseconds per command, the minimum of many short runs, and what
- * a second ring beside it adds. Under callgrind (bench/instructions.py) each case is run once, and
- * its instructions are counted. */
+ * a second ring beside it adds; then polls of a ring in which there is nothing. Under callgrind
+ * (bench/instructions.py) each case is run once, and its instructions are counted. */
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/thread.h"
@@ -15,6 +15,8 @@
 #include <string.h>
 
 enum { SAMPLES = 200 };
+
+static const char empty_poll[] = "empty_poll"; /* a case that executes nothing */
 
 static cpu_set_t allowed_cores; /* at the start */
 
@@ -60,9 +62,15 @@ static void run(struct bench_lane *lane, const struct bench_case *one)
 }
 
 /* For callgrind, which counts what happens in a function of this name. */
-__attribute__((noinline)) void bench_execute(struct bench_lane *lane);
-void bench_execute(struct bench_lane *lane)
+__attribute__((noinline)) void bench_execute(void (*act)(void *of), void *of);
+void bench_execute(void (*act)(void *of), void *of)
 {
+    act(of);
+}
+
+static void execute_private(void *of)
+{
+    struct bench_lane *lane = of;
     bench_execute_bytes(lane, lane->private, lane->size);
 }
 
@@ -75,7 +83,7 @@ static uint32_t execute_once(struct bench_lane *lane, const struct bench_case *o
     bench_execute_bytes(lane, lane->private, lane->size);
     uint32_t commands = fill(lane, one, 0);
     memcpy(lane->private, lane->streams, lane->size);
-    bench_execute(lane);
+    bench_execute(execute_private, lane);
     pv_exec_sleep(&lane->exec);
     return commands;
 }
@@ -237,6 +245,46 @@ static void count_case(struct bench *b, const struct bench_case *one, struct ben
                              });
 }
 
+/* --- polls ------------------------------------------------------------------------------------ */
+
+static void report_polls(struct bench_report *report, double value, const char *unit,
+                         const char *how, uint32_t repetitions)
+{
+    bench_report_add(report, &(struct bench_result){
+                                 .name = empty_poll,
+                                 .value = value,
+                                 .unit = unit,
+                                 .how = how,
+                                 .commands = BENCH_POLLS,
+                                 .repetitions = repetitions,
+                             });
+}
+
+static void run_polls(struct bench_report *report)
+{
+    struct pv_venus_ring *ring = bench_open_empty_ring();
+    uint64_t best_ns = UINT64_MAX;
+    for (uint32_t sample = 0; sample < SAMPLES; sample++) {
+        uint64_t start = pv_clock_now_ns();
+        bench_poll(ring);
+        best_ns = min_u64(best_ns, pv_clock_now_ns() - start);
+    }
+    double each_ns = (double)best_ns / BENCH_POLLS;
+    printf("%-26s %8.2f %8s %12s   %5u polls\n", empty_poll, each_ns, "-", "-", BENCH_POLLS);
+    report_polls(report, each_ns, "ns/command",
+                 "pv_venus_ring_notify() of a started ring with nothing in it; minimum of runs",
+                 SAMPLES);
+}
+
+static void count_polls(struct bench_report *report)
+{
+    struct pv_venus_ring *ring = bench_open_empty_ring();
+    bench_poll(ring);
+    bench_execute(bench_poll, ring);
+    printf("%-26s   %5u polls\n", empty_poll, BENCH_POLLS);
+    report_polls(report, BENCH_POLLS, "commands", "polled once, not timed", 1);
+}
+
 /* --- the program ------------------------------------------------------------------------------ */
 
 struct options {
@@ -266,8 +314,32 @@ static bool parse(int argc, char **argv, struct options *options)
             return true;
         }
     }
+    if (strcmp(options->only, empty_poll) == 0) {
+        return true;
+    }
     fprintf(stderr, "decode_bench: no case '%s'\n", options->only);
     return false;
+}
+
+static void run_cases(struct bench *b, struct bench *other, const struct options *options,
+                      struct bench_report *report)
+{
+    if (!options->once) {
+        printf("%-26s %8s %8s %12s\n", "", "ns", "2 rings", "2 contexts");
+    }
+    for (uint32_t i = 0; i < bench_case_count; i++) {
+        if (options->only != NULL && strcmp(options->only, bench_cases[i].name) != 0) {
+            continue;
+        }
+        if (options->once) {
+            count_case(b, &bench_cases[i], report);
+        } else {
+            run_case(b, other, &bench_cases[i], report);
+        }
+    }
+    if (options->only == NULL || strcmp(options->only, empty_poll) == 0) {
+        (options->once ? count_polls : run_polls)(report);
+    }
 }
 
 int main(int argc, char **argv)
@@ -285,19 +357,7 @@ int main(int argc, char **argv)
         pin(0);
     }
     struct bench_report *report = bench_report_create("decode_bench");
-    if (!options.once) {
-        printf("%-26s %8s %8s %12s\n", "", "ns", "2 rings", "2 contexts");
-    }
-    for (uint32_t i = 0; i < bench_case_count; i++) {
-        if (options.only != NULL && strcmp(options.only, bench_cases[i].name) != 0) {
-            continue;
-        }
-        if (options.once) {
-            count_case(&b, &bench_cases[i], report);
-        } else {
-            run_case(&b, has_second ? &other : NULL, &bench_cases[i], report);
-        }
-    }
+    run_cases(&b, has_second ? &other : NULL, &options, report);
     if (options.json != NULL) {
         bench_report_write(report, options.json);
     }

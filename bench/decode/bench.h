@@ -5,6 +5,7 @@
 #include "render/device.h"
 #include "render/exec.h"
 
+#include <pearvisor/venus.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ enum {
     BENCH_STREAM_SIZE = 64 * 1024, /* what a guest's ring of 128 KiB holds in the middle of work */
     BENCH_PASSES = 8,              /* through a stream in one timed run */
     BENCH_LANES = 2,               /* rings of one context */
+    BENCH_POLLS = 4096,            /* in one timed run */
 };
 
 /* What a ring has of its own; on lines of its own, and not on its neighbour's pair of lines. */
@@ -68,5 +70,13 @@ void bench_encode_recorded_frame(struct bench_lane *lane, struct pv_encoder *out
 void bench_encode_recorded_compute(struct bench_lane *lane, struct pv_encoder *out);
 
 enum { BENCH_RECORDED_FRAME_COMMANDS = 18, BENCH_RECORDED_COMPUTE_COMMANDS = 8 };
+
+/* --- poll.c ----------------------------------------------------------------------------------- */
+
+/* A ring of 4 MiB in a caller's memory, started, of a context of its own; nobody writes into it.
+ * It stays until the process ends. */
+struct pv_venus_ring *bench_open_empty_ring(void);
+/* Polls a struct pv_venus_ring BENCH_POLLS times; exits with a line when one is refused. */
+void bench_poll(void *ring);
 
 #endif

@@ -134,7 +134,7 @@ def commands(results):
         place = column_of(result)
         if place:
             cells.setdefault(place[0], {})[place[1]] = number(result["value"])
-            hows[place[1]] = result.get("how")
+            hows.setdefault(place[1], result.get("how"))
     about = ("Streams through the real loop, onto a driver that does nothing. " +
              " ".join(f"{column}: {hows[column]}." for column in COMMAND_COLUMNS
                       if hows.get(column)))
