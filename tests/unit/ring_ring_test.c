@@ -390,6 +390,13 @@ static void ring_wakes_by_itself_when_something_arrives_where_its_notifies_do(vo
     pv_ring_destroy(guest.ring);
     params.notify_fd = pair[0];
     assert_int_equal(pv_ring_create(&params, &guest.ring), PV_OK);
+    if (guest.ring->doorbell.set < 0) {
+        guest_finish(&guest);
+        pv_fd_close(&pair[0]);
+        pv_fd_close(&pair[1]);
+        print_message("bells of this build hear nothing but rings\n");
+        skip();
+    }
     assert_int_equal(pv_ring_start(guest.ring), PV_OK);
     for (uint64_t i = 0; i < 10; i++) {
         assert_true(guest_wait_status(&guest, PV_RING_STATUS_IDLE, 5 * PV_NS_PER_S));
