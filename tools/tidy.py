@@ -7,7 +7,8 @@ Include order: each folder of src/ may include itself and folders of a lower lev
 and timeline/ are given functions to call instead of including each other; front/ and cli/ are
 clients of the public API, and may use base/ and isolate/ besides; a front may use front/context,
 which serves the contexts of others. Sizes: a file has at most 600 lines, a function 70, a line 100
-columns. No tabs, no notes to self, no machine paths, no package hosts.
+columns. Public headers teach: of their lines that are not blank, 40 % have a comment, except where
+there are fewer than 20. No tabs, no notes to self, no machine paths, no package hosts.
 """
 
 import pathlib
@@ -31,6 +32,9 @@ LEVELS = {
 FILE_LINES = 600
 FUNCTION_LINES = 70
 LINE_COLUMNS = 100
+PUBLIC_HEADERS = "include/pearvisor/"
+COMMENT_PERCENT = 40
+COMMENT_LINES = 20 # of a header that is long enough to be asked
 
 C_SUFFIXES = {".c", ".h"}
 SHADER_SUFFIXES = {".glsl", ".vert", ".frag", ".comp"}
@@ -138,6 +142,22 @@ def check_sizes(name, path, lines):
             yield number, f"line has {len(line)} columns, more than {LINE_COLUMNS}"
 
 
+def comment_percent(lines):
+    """How many of 100 lines that are not blank have a comment, or a part of one."""
+    commented, inside = 0, False
+    for line in lines:
+        commented += bool(line.strip()) and (inside or "/*" in line or "//" in line)
+        inside = line.rfind("/*") > line.rfind("*/") or (inside and "*/" not in line)
+    return 100 * commented // max(1, sum(1 for line in lines if line.strip()))
+
+
+def check_comments(name, lines):
+    if name.startswith(PUBLIC_HEADERS) and name.endswith(".h") and len(lines) >= COMMENT_LINES:
+        percent = comment_percent(lines)
+        if percent < COMMENT_PERCENT:
+            yield 1, f"{percent} % of the lines have a comment, fewer than {COMMENT_PERCENT} %"
+
+
 def check_words(name, path, lines):
     in_code = path.parts[0] in ("src", "protocol", "include")
     for number, line in enumerate(lines, 1):
@@ -163,6 +183,7 @@ def check_file(root, name, known):
     if path.suffix in C_SUFFIXES:
         yield from check_includes(name, lines, known)
     yield from check_sizes(name, path, lines)
+    yield from check_comments(name, lines)
     yield from check_words(name, path, lines)
 
 

@@ -70,6 +70,14 @@ class Tidy(unittest.TestCase):
         self.assert_violation({"src/base/a.c": "/" * 101 + "\n"},
                               "src/base/a.c:1: line has 101 columns, more than 100")
 
+    def test_public_headers_teach(self):
+        taught = "/* what\n\n * and why */\n" * 4 + "int a; /* units */\n" * 4 + "int b;\n" * 18
+        self.assert_clean({"include/pearvisor/a.h": taught, "include/pearvisor/b.h": "int b;\n",
+                           "src/base/a.h": "int b;\n" * 30})
+        self.assert_violation({"include/pearvisor/a.h": taught + "int b;\n"},
+                              "include/pearvisor/a.h:1: 38 % of the lines have a comment, "
+                              "fewer than 40 %")
+
     def test_notes_tabs_and_machine_paths(self):
         note = "TO" "DO"
         self.assert_violation({"src/base/a.c": f"/* {note} */\n"},
