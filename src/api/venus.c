@@ -342,22 +342,14 @@ static enum pv_result result_of(enum state state)
     return state == STARTED ? PV_OK : state == FATAL ? PV_GUEST_FAULT : PV_CLOSED;
 }
 
-enum pv_result pv_venus_ring_notify(struct pv_venus_ring *ring)
+/* There is something to execute, or there was a moment ago. */
+static PV_NOINLINE enum pv_result execute(struct pv_venus_ring *ring)
 {
-    if (ring == NULL) {
-        return PV_INVALID;
-    }
-    enum state state = atomic_load_explicit(&ring->state, memory_order_acquire);
-    if (state != STARTED || pv_guest_load_u32(&ring->control->tail) ==
-                                atomic_load_explicit(&ring->position, memory_order_acquire)) {
-        return result_of(state);
-    }
     if (is_runner(ring)) {
         return PV_BUSY;
     }
     pthread_mutex_lock(&ring->run_lock);
-    /* Both may have changed while we waited. */
-    state = atomic_load_explicit(&ring->state, memory_order_relaxed);
+    enum state state = atomic_load_explicit(&ring->state, memory_order_relaxed);
     if (state == STARTED) {
         atomic_store_explicit(&ring->runner, &me, memory_order_relaxed);
         enum pv_ring_progress progress = pv_ring_poll(ring->running->ring);
@@ -369,4 +361,21 @@ enum pv_result pv_venus_ring_notify(struct pv_venus_ring *ring)
     }
     pthread_mutex_unlock(&ring->run_lock);
     return result_of(state);
+}
+
+/* Polled in loops: what is not needed to find nothing is elsewhere. */
+enum pv_result pv_venus_ring_notify(struct pv_venus_ring *ring)
+{
+    if (PV_UNLIKELY(ring == NULL)) {
+        return PV_INVALID;
+    }
+    enum state state = atomic_load_explicit(&ring->state, memory_order_acquire);
+    if (PV_UNLIKELY(state != STARTED)) {
+        return result_of(state);
+    }
+    uint32_t tail = pv_guest_load_u32(&ring->control->tail);
+    if (PV_LIKELY(tail == atomic_load_explicit(&ring->position, memory_order_acquire))) {
+        return PV_OK;
+    }
+    return execute(ring);
 }
