@@ -2,8 +2,9 @@
  * A context: one guest program's Vulkan (one VkInstance of it, with all that belongs to it).
  *
  * Threads. Most calls may come from any thread, several at once; each that may not says so. The
- * two callbacks come from threads of the library. They may call pv_context_get_stats() and nothing
- * else of the context, and must not wait for a thread that is inside one of its calls.
+ * two callbacks come from threads of the library, or from inside of a call of the caller's own.
+ * They may call pv_context_get_stats() and nothing else of the context, and must not wait for a
+ * thread that is inside one of its calls.
  *
  * Fatal is sticky. A guest that breaks the protocol, or a driver that loses the device where
  * nothing can tell the guest, ends the context: rings say FATAL, fences retire, commands are

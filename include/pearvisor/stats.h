@@ -9,9 +9,9 @@
  *     pv_stats_between(&before, &after, &rates);
  *
  * All figures have 64 bits and never wrap in practice. Those of a ring count on when it is gone.
- * Reading costs some microseconds and holds nothing up: each figure is written by the one thread
- * that runs a command stream, and read as it stands, so that it may be some commands old, and two
- * of them some commands apart.
+ * Reading costs a microsecond or so for each ring, and holds no command up: each figure is written
+ * by the one thread that runs a command stream, and read as it stands, so that it may be some
+ * commands old, and two of them some commands apart.
  */
 #ifndef PEARVISOR_STATS_H
 #define PEARVISOR_STATS_H

@@ -23,10 +23,11 @@
  * leaves out to ring for a while (Mesa does, within a millisecond of the last time) is served when
  * you poll: call it as often as an answer may be late. A poll that finds nothing costs a few loads.
  *
- * Threads. Calls on different contexts and rings never disturb each other. Of one ring:
+ * Threads. Calls on different contexts never disturb each other. Of one ring,
  * pv_venus_ring_notify(), _utilization() and _integration_stop() may come from several threads at
- * once; the others one at a time, with nothing else under way. What says "with the context's
- * streams" changes the context's list of rings: not while pv_context_submit() runs on it.
+ * once; the others one at a time, with nothing else under way. Starting and stopping changes the
+ * context's list of rings: one thread at a time for a context, together with pv_context_submit().
+ * Callbacks of the context come on the thread that notifies, too.
  *
  * A guest is hostile: of the ring's memory every byte is copied once, before it is looked at.
  */
@@ -107,11 +108,10 @@ PV_API void pv_venus_cleanup(struct pv_context *context);
 PV_API enum pv_result pv_venus_get_stats(struct pv_context *context, struct pv_venus_stats *stats);
 
 /* Lays a ring into `memory`, which stays the caller's and must stay mapped, readable and writable
- * until pv_venus_ring_destroy(). It is a multiple of PV_VENUS_RING_ALIGNMENT, and any `size_bytes`
- * from PV_VENUS_RING_SIZE_MIN to below 4 GiB will do: struct pv_venus_ring_control, then a buffer
- * of the largest power of two that fits behind it. Head and status are zeroed, and nothing else is
- * touched: a guest may have begun to write. The library sets as much memory aside as the buffer is
- * large, for its private copy; what is never used of that costs address space only.
+ * until pv_venus_ring_destroy(). It begins at a multiple of PV_VENUS_RING_ALIGNMENT, and any
+ * `size_bytes` from PV_VENUS_RING_SIZE_MIN to below 4 GiB will do: struct pv_venus_ring_control,
+ * then a buffer of the largest power of two that fits behind it. Head and status are zeroed, and
+ * nothing else is touched: a guest may have begun to write.
  *
  *   PV_OK            *ring is the caller's
  *   PV_INVALID       `memory` or `ring` is NULL, not aligned, too small, too large, or beyond the
@@ -131,8 +131,10 @@ PV_API enum pv_result pv_venus_ring_destroy(struct pv_venus_ring *ring);
 /* Of the buffer, in bytes; a power of two. 0 for NULL. Any thread. */
 PV_API size_t pv_venus_ring_buffer_size(const struct pv_venus_ring *ring);
 
-/* Lets the context execute what comes through the ring, from where the ring's head is. One thread
- * at a time with the context's streams.
+/* Lets the context execute what comes through the ring, from where the ring's head is. Poll once
+ * behind it: a guest that has written before had not been told to ring. The library sets as much
+ * memory aside as the buffer is large, for its private copy; what is never used of that costs
+ * address space only.
  *
  *   PV_OK
  *   PV_BUSY          the ring is started already, on this context or another; it stays so
@@ -143,9 +145,10 @@ PV_API enum pv_result pv_venus_integration_start(struct pv_venus_ring *ring,
                                                  struct pv_context *context);
 
 /* Takes the ring from its context. What the guest has written and nobody has executed stays where
- * it is: a later start goes on there. If another thread is inside of pv_venus_ring_notify(), that
- * ends at the next command (which a guest can make long) and returns PV_CLOSED; this call waits for
- * it. One thread at a time with the context's streams.
+ * it is: a later start goes on there, with the same context as if nothing had been. If another
+ * thread is inside of pv_venus_ring_notify(), this call waits for its batch, and after a second
+ * cuts it: that call returns PV_CLOSED then, and since nobody can go on in the middle of a batch,
+ * the context is fatal. To pause a guest, let notifies return first.
  *
  *   PV_OK
  *   PV_CLOSED    it was not started, or its context is gone: nothing to do
@@ -161,7 +164,8 @@ PV_API enum pv_result pv_venus_integration_stop(struct pv_venus_ring *ring);
  *   PV_OK
  *   PV_GUEST_FAULT   the context is fatal, now or since long; the ring says so to the guest
  *   PV_CLOSED        the ring is not started, or was stopped meanwhile
- *   PV_BUSY          called from inside of itself (a callback): nothing has happened
+ *   PV_BUSY          called from inside of itself (a callback): nothing has happened. In
+ *                    turned_fatal() it is PV_GUEST_FAULT by then
  *   PV_INVALID       NULL */
 PV_API enum pv_result pv_venus_ring_notify(struct pv_venus_ring *ring);
 

@@ -2,6 +2,7 @@
 
 #include "api/context.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/guest.h"
 #include "render/private.h"
 #include "ring/ring.h"
@@ -22,6 +23,9 @@ enum state {
     FATAL, /* started, and nothing will be executed any more */
 };
 
+/* How long a stop waits for a batch that is under way, before it cuts it. */
+#define PATIENCE_NS PV_NS_PER_S
+
 static _Thread_local const char me;
 
 struct pv_venus_ring {
@@ -41,6 +45,10 @@ struct pv_venus_ring {
     struct pv_render_ring *running; /* guarded by both: either suffices to read it */
     struct pv_context *context;     /* guarded likewise; NULL: stopped */
     struct pv_venus_ring *next;     /* guarded by the context's rings_lock */
+    /* What a later start on the same context goes on with. Guarded by run_lock. */
+    struct pv_reply_place replies;
+    uint64_t replies_of; /* that context, by when it began; 0: nothing to go on with */
+    bool is_cut;         /* a batch was ended before its end */
 };
 
 enum pv_result pv_venus_init(const struct pv_renderer_params *params, struct pv_context **context)
@@ -257,6 +265,9 @@ static enum pv_result start(struct pv_venus_ring *ring, struct pv_context *conte
         return result;
     }
     running->is_callers = true;
+    if (ring->replies_of == render->created_ns) {
+        pv_reply_resume(&running->exec, &ring->replies);
+    }
     /* And it stays, since nobody looks by himself: a guest that has written always rings. */
     pv_ring_raise_status(running->ring, PV_RING_STATUS_IDLE);
     pv_rings_list(render, running);
@@ -283,15 +294,49 @@ enum pv_result pv_venus_integration_start(struct pv_venus_ring *ring, struct pv_
     return result;
 }
 
-/* Whoever executes holds the run lock: this makes that end soon, and nobody begins anew. */
-static void interrupt(struct pv_venus_ring *ring)
+/* Nobody begins another batch. */
+static void halt(struct pv_venus_ring *ring, bool cuts)
 {
     pthread_mutex_lock(&ring->stop_lock);
     if (ring->running != NULL) {
         atomic_store_explicit(&ring->state, STOPPED, memory_order_release);
-        pv_rings_interrupt(ring->context->render, ring->running);
+        if (cuts) {
+            pv_rings_interrupt(ring->context->render, ring->running);
+        }
     }
     pthread_mutex_unlock(&ring->stop_lock);
+}
+
+/* Takes the run lock from whoever executes: when the batch is over, or is cut for taking long. */
+static void take_turn(struct pv_venus_ring *ring)
+{
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
+    halt(ring, false);
+    while (pthread_mutex_trylock(&ring->run_lock) != 0) {
+        if (pv_clock_now_ns() >= deadline_ns) {
+            halt(ring, true);
+            pthread_mutex_lock(&ring->run_lock);
+            return;
+        }
+        pv_clock_sleep_ns(PV_NS_PER_MS);
+    }
+}
+
+/* The run lock is held, and it is started. */
+static void stop(struct pv_venus_ring *ring)
+{
+    struct pv_context *context = ring->context;
+    struct pv_render_ring *running = ring->running;
+    if (ring->is_cut) {
+        /* Nobody can go on in the middle of a nested stream, or wait for an answer again. */
+        pv_render_set_fatal(context->render, "its ring was stopped in the middle of a batch");
+    }
+    ring->is_cut = false;
+    ring->replies = pv_reply_place(&running->exec);
+    ring->replies_of = context->render->created_ns;
+    unlink_ring(context, ring);
+    set_running(ring, NULL, NULL, STOPPED);
+    pv_rings_end(context->render, running);
 }
 
 enum pv_result pv_venus_integration_stop(struct pv_venus_ring *ring)
@@ -302,18 +347,13 @@ enum pv_result pv_venus_integration_stop(struct pv_venus_ring *ring)
     if (is_runner(ring)) {
         return PV_BUSY;
     }
-    interrupt(ring);
-    pthread_mutex_lock(&ring->run_lock);
-    struct pv_context *context = ring->context;
-    struct pv_render_ring *running = ring->running;
-    if (running != NULL) {
-        unlink_ring(context, ring);
-        set_running(ring, NULL, NULL, STOPPED);
-        uint32_t position = pv_rings_end(context->render, running);
-        atomic_store_explicit(&ring->position, position, memory_order_release);
+    take_turn(ring);
+    bool is_started = ring->running != NULL;
+    if (is_started) {
+        stop(ring);
     }
     pthread_mutex_unlock(&ring->run_lock);
-    return running != NULL ? PV_OK : PV_CLOSED;
+    return is_started ? PV_OK : PV_CLOSED;
 }
 
 void pv_context_tell_rings(struct pv_context *context)
@@ -352,12 +392,17 @@ static PV_NOINLINE enum pv_result execute(struct pv_venus_ring *ring)
     enum state state = atomic_load_explicit(&ring->state, memory_order_relaxed);
     if (state == STARTED) {
         atomic_store_explicit(&ring->runner, &me, memory_order_relaxed);
-        enum pv_ring_progress progress = pv_ring_poll(ring->running->ring);
+        ring->is_cut = pv_ring_poll(ring->running->ring) == PV_RING_ENDED;
         atomic_store_explicit(&ring->runner, NULL, memory_order_relaxed);
         atomic_store_explicit(&ring->position, pv_ring_position(ring->running->ring),
                               memory_order_release);
-        state = atomic_load_explicit(&ring->state, memory_order_relaxed);
-        PV_ASSERT(progress != PV_RING_ENDED || state != STARTED);
+        state = STARTED;
+        if (ring->is_cut) {
+            /* By a fault, which may not have been told to the rings yet; or by a stop. */
+            atomic_compare_exchange_strong_explicit(&ring->state, &state, FATAL,
+                                                    memory_order_release, memory_order_relaxed);
+            state = state == STARTED ? FATAL : state;
+        }
     }
     pthread_mutex_unlock(&ring->run_lock);
     return result_of(state);

@@ -68,6 +68,7 @@ enum pv_result pv_packets_receive(struct pv_packets *packets, bool wait, uint8_t
         return PV_OK;
     }
     if (got <= 0) {
+        pv_fd_close(&packet->fd); /* an empty packet can bring one, too */
         return PV_CLOSED;
     }
     packet->size = (size_t)got;

@@ -152,7 +152,7 @@ enum pv_result pv_render_submit(struct pv_render_context *context, const void *b
         return PV_GUEST_FAULT;
     }
     if (size > context->params.quota.stream_bytes) {
-        pv_render_set_fatal(context, "a command stream beyond the quota");
+        pv_render_guest_fault(context, "a command stream beyond the quota");
         return PV_NO_MEMORY;
     }
     /* malloc's alignment serves arrays that are decoded in place. */
@@ -169,11 +169,12 @@ enum pv_result pv_render_submit(struct pv_render_context *context, const void *b
     return result;
 }
 
-void pv_render_set_fatal(struct pv_render_context *context, const char *why)
+static void end_context(struct pv_render_context *context, const char *why, bool is_guests_fault)
 {
     if (atomic_exchange_explicit(&context->fatal, true, memory_order_acq_rel)) {
         return;
     }
+    atomic_store_explicit(&context->faults, is_guests_fault, memory_order_relaxed);
     pv_log_warn(context->log, "the context ends: %s", why);
     pthread_mutex_lock(&context->lock);
     pv_rings_raise_fatal(context);
@@ -183,6 +184,16 @@ void pv_render_set_fatal(struct pv_render_context *context, const char *why)
     if (context->params.turned_fatal != NULL) {
         context->params.turned_fatal(context->params.user);
     }
+}
+
+void pv_render_set_fatal(struct pv_render_context *context, const char *why)
+{
+    end_context(context, why, false);
+}
+
+void pv_render_guest_fault(struct pv_render_context *context, const char *why)
+{
+    end_context(context, why, true);
 }
 
 bool pv_render_is_fatal(const struct pv_render_context *context)

@@ -116,6 +116,8 @@ bool pv_render_unref_resource(struct pv_render_context *context, uint32_t resour
 
 /* Ends the context. `why` is for the log and must be static; only the first call counts. */
 void pv_render_set_fatal(struct pv_render_context *context, const char *why);
+/* The same by the guest's fault, which is counted. */
+void pv_render_guest_fault(struct pv_render_context *context, const char *why);
 bool pv_render_is_fatal(const struct pv_render_context *context);
 
 /* The 160 bytes of the Venus capset. */

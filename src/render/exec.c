@@ -121,8 +121,7 @@ static PV_COLD void report_fault(struct pv_exec *x, uint64_t offset)
     const char *where = x->nested ? "a nested stream" : x->ring != NULL ? "a ring" : "the context";
     pv_log_error(x->context->log, "guest fault: %s (command %u) at byte %llu of %s: %s", name,
                  x->command, (unsigned long long)offset, where, x->in.fault);
-    atomic_fetch_add_explicit(&x->context->faults, 1, memory_order_relaxed);
-    pv_render_set_fatal(x->context, x->in.fault);
+    pv_render_guest_fault(x->context, x->in.fault);
 }
 
 /* A batch or nested stream may hold hours of work: its end comes with that of the context or ring.
@@ -278,16 +277,6 @@ static PV_ALWAYS_INLINE void run(struct pv_exec *x, const uint8_t *bytes, uint64
     }
 }
 
-/* The stream has ended before its last byte. */
-static PV_COLD enum pv_result end_early(struct pv_exec *x)
-{
-    if (!atomic_load_explicit(&x->stopping, memory_order_acquire)) {
-        return PV_GUEST_FAULT;
-    }
-    pv_exec_publish(x); /* a ring of the caller's may be started again, and goes on there */
-    return PV_CLOSED;
-}
-
 enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size)
 {
     if (PV_UNLIKELY(pv_render_is_fatal(x->context))) {
@@ -306,12 +295,11 @@ enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     run(x, bytes, size, x->tally.bytes, false);
     /* An idle ring must not keep what one large command has taken. */
     pv_arena_reset(&x->arena);
-    if (PV_UNLIKELY(!pv_decode_ok(&x->in))) {
-        count(&x->tally.bytes, (uint64_t)(x->boundary - bytes));
-        return end_early(x);
-    }
     count(&x->tally.bytes, size);
-    return PV_OK;
+    if (PV_LIKELY(pv_decode_ok(&x->in))) {
+        return PV_OK;
+    }
+    return atomic_load_explicit(&x->stopping, memory_order_acquire) ? PV_CLOSED : PV_GUEST_FAULT;
 }
 
 void pv_exec_nested(struct pv_exec *x, uint8_t *bytes, uint64_t size)

@@ -70,8 +70,7 @@ void pv_exec_finish(struct pv_exec *x);
 
 /* Executes all commands in `bytes`, which must be private, writable and stay valid meanwhile. On a
  * fault: logs one line with command name and byte offset, makes the context fatal, returns
- * PV_GUEST_FAULT. PV_CLOSED: the ring is being stopped; its published position is where to go on.
- */
+ * PV_GUEST_FAULT. PV_CLOSED: the ring is being stopped. */
 PV_NODISCARD enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size);
 
 /* Records a guest's fault; the stream ends after the current command. `why` is static. */

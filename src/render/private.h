@@ -54,9 +54,18 @@ PV_NODISCARD enum pv_result pv_rings_make(struct pv_render_context *context,
 void pv_rings_list(struct pv_render_context *context, struct pv_render_ring *ring);
 /* Makes its batch end, and waits inside of it; pv_rings_end() is still due. Any thread. */
 void pv_rings_interrupt(struct pv_render_context *context, struct pv_render_ring *ring);
-/* Stops it, takes it out of the list and frees it. The answer is where its head has come to. On the
- * thread of the context's own stream. */
-uint32_t pv_rings_end(struct pv_render_context *context, struct pv_render_ring *ring);
+/* Stops it, takes it out of the list and frees it. On the thread of the context's own stream. */
+void pv_rings_end(struct pv_render_context *context, struct pv_render_ring *ring);
+
+/* Where a stream's replies go, for when that stream is made anew. Of the thread that runs it. */
+struct pv_reply_place {
+    uint32_t resource_id; /* 0: nowhere */
+    uint64_t offset, size;
+    uint64_t position; /* in that, of the next reply */
+};
+struct pv_reply_place pv_reply_place(const struct pv_exec *x);
+/* Nowhere, where there is no such memory any more. */
+void pv_reply_resume(struct pv_exec *x, const struct pv_reply_place *place);
 /* Stops every ring and frees it. On the thread of the context's own stream. */
 void pv_rings_destroy(struct pv_render_context *context);
 /* Says FATAL on every ring; the context's lock is held. */

@@ -15,6 +15,11 @@ enum {
 /* --- replies -----------------------------------------------------------------------------------
  */
 
+static bool is_shm(const struct pv_blob *blob)
+{
+    return (blob->kind == PV_BLOB_SHM || blob->kind == PV_BLOB_BORROWED) && blob->map != NULL;
+}
+
 /* A reference to shared memory of the guest; NULL and a fault where there is none. */
 static struct pv_blob *get_shm(struct pv_exec *x, uint32_t resource_id)
 {
@@ -23,7 +28,7 @@ static struct pv_blob *get_shm(struct pv_exec *x, uint32_t resource_id)
         pv_exec_fault(x, "no such resource");
         return NULL;
     }
-    if ((blob->kind != PV_BLOB_SHM && blob->kind != PV_BLOB_BORROWED) || blob->map == NULL) {
+    if (!is_shm(blob)) {
         pv_blob_unref(blob);
         pv_exec_fault(x, "the resource is not shared memory");
         return NULL;
@@ -57,6 +62,40 @@ static void seek_reply(struct pv_exec *x, uint64_t position)
     x->out.cursor = begin + position;
     x->out.end = begin + x->reply.size;
     x->out.overflow = false;
+}
+
+struct pv_reply_place pv_reply_place(const struct pv_exec *x)
+{
+    if (x->reply.blob == NULL) {
+        return (struct pv_reply_place){0};
+    }
+    return (struct pv_reply_place){
+        .resource_id = x->reply.resource_id,
+        .offset = x->reply.offset,
+        .size = x->reply.size,
+        .position = (uint64_t)(x->out.cursor - (x->reply.blob->map + x->reply.offset)),
+    };
+}
+
+void pv_reply_resume(struct pv_exec *x, const struct pv_reply_place *place)
+{
+    struct pv_resources *resources = &x->context->resources;
+    uint64_t generation = atomic_load_explicit(&resources->generation, memory_order_acquire);
+    struct pv_blob *blob =
+        place->resource_id != 0 ? pv_resources_get(resources, place->resource_id) : NULL;
+    if (blob == NULL || !is_shm(blob) ||
+        !pv_range_inside(place->offset, place->size, blob->map_size)) {
+        pv_blob_unref(blob);
+        return;
+    }
+    x->reply = (struct pv_reply_stream){
+        .blob = blob,
+        .resource_id = place->resource_id,
+        .generation = generation,
+        .offset = place->offset,
+        .size = place->size,
+    };
+    seek_reply(x, place->position);
 }
 
 void pv_handle_vkSetReplyCommandStreamMESA(struct pv_exec *x,

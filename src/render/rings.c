@@ -27,9 +27,10 @@ static void wakes(void *user)
 static void faulted(void *user, const char *why)
 {
     struct pv_render_ring *ring = user;
-    /* Whoever stops it has ended its batch, too. */
-    if (why != NULL || !atomic_load_explicit(&ring->exec.stopping, memory_order_acquire)) {
-        pv_render_set_fatal(ring->exec.context, why != NULL ? why : "a ring has ended");
+    if (why != NULL) {
+        pv_render_guest_fault(ring->exec.context, why);
+    } else {
+        pv_render_set_fatal(ring->exec.context, "a ring has ended");
     }
 }
 
@@ -117,14 +118,12 @@ void pv_rings_interrupt(struct pv_render_context *context, struct pv_render_ring
     pv_ring_interrupt(ring->ring);
 }
 
-uint32_t pv_rings_end(struct pv_render_context *context, struct pv_render_ring *ring)
+void pv_rings_end(struct pv_render_context *context, struct pv_render_ring *ring)
 {
     pv_rings_interrupt(context, ring);
     pv_ring_stop(ring->ring);
     unlist(context, ring);
-    uint32_t position = pv_ring_position(ring->ring);
     free_ring(ring);
-    return position;
 }
 
 void pv_rings_destroy(struct pv_render_context *context)

@@ -185,6 +185,6 @@ void pv_render_fence(struct pv_render_context *context, uint32_t ring_idx, uint6
         tell_retired(context, ring_idx, cookie);
     }
     if (fault != NULL) {
-        pv_render_set_fatal(context, fault);
+        pv_render_guest_fault(context, fault);
     }
 }

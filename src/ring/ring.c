@@ -201,9 +201,8 @@ static PV_NOINLINE enum pv_ring_progress execute(struct pv_ring *ring, uint32_t 
         pv_ring_fall_asleep(ring); /* nobody knows when the next poll comes */
     }
     if (PV_UNLIKELY(result != PV_OK)) {
-        /* A wait that ended because the ring is being stopped is no fault. */
-        if (result == PV_CLOSED && atomic_load_explicit(&ring->is_stopping, memory_order_relaxed)) {
-            return PV_RING_ENDED;
+        if (result == PV_CLOSED) {
+            return PV_RING_ENDED; /* it is being stopped: no fault */
         }
         return fault(ring, NULL);
     }

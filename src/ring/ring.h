@@ -45,12 +45,13 @@ PV_NODISCARD const char *pv_ring_layout_fault(const struct pv_ring_layout *layou
 struct pv_ring_consumer {
     void *user;
     /* Executes the whole of `bytes`, which are private, writable and 8-byte aligned. May publish
-     * progress on the way (pv_ring_publish). Anything but PV_OK ends the ring: it turns FATAL. */
+     * progress on the way (pv_ring_publish). PV_CLOSED: whoever stops the ring has made it end.
+     * Anything else but PV_OK ends the ring, too: it turns FATAL. */
     enum pv_result (*consume)(void *user, uint8_t *bytes, uint32_t size);
     void (*sleeps)(void *user); /* before the ring waits for the guest, or for the virtqueue */
     void (*wakes)(void *user);  /* before it executes again; always in pairs. Either may be NULL */
     /* The ring has turned FATAL: `consume` failed, or (`why` is not NULL) the guest's tail lied.
-     * Once, the last call. May be NULL. */
+     * Once; nothing is executed after it. May be NULL. */
     void (*faulted)(void *user, const char *why);
 };
 

@@ -45,6 +45,7 @@ static void a_wrong_byte_in_the_tail_ends_the_context(void **state)
     assert_int_equal(embed->control->status, PV_VENUS_RING_IDLE | PV_VENUS_RING_FATAL);
     assert_int_equal(embed->control->head, 0);
     assert_true(pv_context_is_fatal(embed->context));
+    assert_int_equal(venus_stats(embed->context).errors, 1);
     guest_embed_destroy(embed);
 }
 
