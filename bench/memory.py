@@ -83,10 +83,12 @@ def measure(command, driver):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         watch = threading.Timer(LIMIT_S, process.kill)
         watch.start()
-        line = process.stdout.readline()
-        held = read_smaps(process.pid) if line else None
-        _, errors = process.communicate()  # ends its input
-        watch.cancel()
+        try:
+            line = process.stdout.readline()
+            held = read_smaps(process.pid) if line else None
+            _, errors = process.communicate()  # ends its input
+        finally:
+            watch.cancel()
     if held is None or process.returncode != 0:
         said = errors.strip().splitlines() or [f"ended with status {process.returncode}"]
         raise Problem(f"{name} on {driver}: {said[-1]}")

@@ -18,7 +18,7 @@ static void add_number(cJSON *object, const char *name, uint64_t value)
 static void add_kinds(cJSON *line, const uint64_t *counts, size_t count)
 {
     uint64_t kinds[PV_COMMAND_KIND_COUNT] = {0};
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && i < pv_protocol_command_count(); i++) {
         struct pv_command_info info;
         pv_protocol_command(i, &info);
         kinds[info.kind] += counts[i];

@@ -13,7 +13,7 @@
 /* All that a worker and its parent say to each other, in packets (packets.h): one packet, one
  * message; and over another such connection, a context and the device that it belongs to. A worker
  * that a guest has taken over must find nothing here that harms the parent: sizes and descriptors
- * are checked against one table, and the parent never maps what it is handed.
+ * are checked against one table, and on Linux the parent never maps what it is handed.
  *
  *   parent → worker   SETUP    once, first: struct pv_setup, then the memory plans (maybe none)
  *   worker → parent   READY    once: struct pv_ready; the driver is loaded, if there is one

@@ -141,12 +141,12 @@ void pv_hold_end(struct pv_exec *x, uint64_t object);
 
 /* --- chains ----------------------------------------------------------------------------------- */
 
-/* The struct of that type in a chain, or NULL. */
 /* Of a portability driver's device: asks for all that the driver has of what may be missing there
  * (VK_KHR_portability_subset), since guests do not know that they must. */
 VkResult pv_portability_link(struct pv_exec *x, const struct pv_physical_device *device,
                              VkDeviceCreateInfo *info);
 
+/* The struct of that type in a chain, or NULL. */
 const void *pv_next_find(const void *next, VkStructureType type);
 /* Takes every struct of that type out of a decoded chain (which is writable scratch), and returns
  * the first of them or NULL. `base` is any chained struct. */

@@ -222,6 +222,15 @@ static struct pv_ring *get_ring(struct pv_exec *x, uint64_t id)
     return ring->ring;
 }
 
+static bool has_guest_ring(const struct pv_render_context *context)
+{
+    const struct pv_render_ring *ring = context->rings;
+    while (ring != NULL && ring->is_callers) {
+        ring = ring->next;
+    }
+    return ring != NULL;
+}
+
 static struct pv_ring_params ring_params(const struct pv_exec *x, uint64_t id,
                                          const VkRingCreateInfoMESA *info)
 {
@@ -248,7 +257,7 @@ static struct pv_ring_params ring_params(const struct pv_exec *x, uint64_t id,
         .priority = priority != NULL ? priority->priority : 0,
         /* Only the first: Mesa's other rings have commands for a moment, and every message would
          * wake them all. */
-        .notify_fd = x->context->rings == NULL ? x->context->params.notify_fd : 0,
+        .notify_fd = has_guest_ring(x->context) ? 0 : x->context->params.notify_fd,
     };
 }
 
