@@ -1,0 +1,47 @@
+# Packages of another Debian release, unpacked into a folder of ours: nothing is installed on this
+# machine, and no root is needed where mmdebstrap needs none. To be sourced, with say() defined.
+# shellcheck shell=bash
+
+# debian_sources SUITE: the machine's own mirror and key, with another suite.
+debian_sources() {
+    local codename mirrors
+    # shellcheck disable=SC1091 # names this system
+    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    # shellcheck disable=SC2016 # the variables are apt's
+    mirrors=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 'Created-By: Packages' |
+        awk '$1 == "Debian" { printf "%s ", $2 }')
+    tools/apt-source "$1" "$codename" "$mirrors" | sed 1d
+}
+
+# unpack_debian SUITE FOLDER "PACKAGE..." MMDEBSTRAP-OPTION... <<<SOURCES
+#
+# FOLDER appears whole or not at all. FOLDER.log has the whole story, and say() is told now and then
+# how far it is. The machine's settings for apt count. On failure, standard error says why.
+unpack_debian() {
+    local suite=$1 folder=$2 packages=$3 begin=$SECONDS child settings
+    shift 3
+    settings=$(apt-config dump | grep '^Acquire::') || true
+    rm -rf "$folder.new"
+    mkdir -p "$folder.new"
+    # As a tar file, since without root mmdebstrap is somebody else, who may not enter this folder.
+    {
+        mmdebstrap --format=tar --aptopt="$settings" "$@" \
+            --dpkgopt='path-exclude=/usr/share/doc/*' \
+            --dpkgopt='path-exclude=/usr/share/locale/*' \
+            --include="${packages// /,}" "$suite" - - |
+            tar -C "$folder.new" --no-same-owner --exclude='./dev/*' -xf -
+    } >"$folder.log" 2>&1 <&0 &
+    child=$!
+    while kill -0 $child 2>/dev/null; do
+        sleep 1
+        (((SECONDS - begin) % 10)) ||
+            say "  $((SECONDS - begin)) s: $(grep '^I:' "$folder.log" | tail -n 1)"
+    done
+    wait $child || {
+        rm -rf "$folder.new"
+        grep '^E:' "$folder.log" >&2 || tail -n 5 "$folder.log" >&2
+        return 1
+    }
+    rm -rf "$folder"
+    mv "$folder.new" "$folder"
+}
