@@ -24,12 +24,13 @@ unpack_debian() {
     rm -rf "$folder.new"
     mkdir -p "$folder.new"
     # As a tar file, since without root mmdebstrap is somebody else, who may not enter this folder.
+    # Left out here rather than by dpkg's path-exclude: for that, mmdebstrap sends every package
+    # through a filter in Python.
     {
         mmdebstrap --format=tar --aptopt="$settings" "$@" \
-            --dpkgopt='path-exclude=/usr/share/doc/*' \
-            --dpkgopt='path-exclude=/usr/share/locale/*' \
             --include="${packages// /,}" "$suite" - - |
-            tar -C "$folder.new" --no-same-owner --exclude='./dev/*' -xf -
+            tar -C "$folder.new" --no-same-owner --exclude='./dev/*' --exclude='./usr/share/doc/*' \
+                --exclude='./usr/share/locale/*' --exclude='./var/cache/apt/archives/*' -xf -
     } >"$folder.log" 2>&1 <&0 &
     child=$!
     while kill -0 $child 2>/dev/null; do

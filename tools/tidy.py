@@ -38,7 +38,7 @@ COMMENT_LINES = 20 # of a header that is long enough to be asked
 
 C_SUFFIXES = {".c", ".h"}
 SHADER_SUFFIXES = {".glsl", ".vert", ".frag", ".comp"}
-CODE_SUFFIXES = C_SUFFIXES | SHADER_SUFFIXES | {".py", ".sh"}
+CODE_SUFFIXES = C_SUFFIXES | SHADER_SUFFIXES | {".py", ".sh", ".swift"}
 TAB_NAMES = {"Makefile"}
 TAB_SUFFIXES = {".scd"} # whose format asks for them
 TEXT_SUFFIXES = {".md", ".scd", ".j2"} # prose may be wider, and so may what prints code
