@@ -43,7 +43,7 @@ TAB_NAMES = {"Makefile"}
 TAB_SUFFIXES = {".scd"} # whose format asks for them
 TEXT_SUFFIXES = {".md", ".scd", ".j2"} # prose may be wider, and so may what prints code
 # Long lines that are data rather than text to read.
-DATA_SUFFIXES = {".json", ".toml", ".xml", ".bin", ".hex", ".golden", ".map", ".svg"}
+DATA_SUFFIXES = {".json", ".toml", ".xml", ".bin", ".hex", ".golden", ".map", ".svg", ".txt"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^">]+)[">]')
 NOTE_TO_SELF = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")

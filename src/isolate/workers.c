@@ -308,19 +308,6 @@ static void end_probe(struct pv_workers *workers, const uint8_t *plans, size_t s
     }
 }
 
-void pv_workers_log_client(const struct pv_log *log, const struct pv_client_stats *stats)
-{
-    /* A worker may say anything: no division by zero, no overflow. */
-    uint64_t idle_percent = stats->ring_idle_ns / (stats->ring_ns / 100 + 1);
-    pv_log_info(log,
-                "%s has gone: %llu commands, %llu replies, 99 of 100 in less than %llu us; its "
-                "rings idled for %llu %%",
-                stats->name, (unsigned long long)stats->commands,
-                (unsigned long long)stats->replies,
-                (unsigned long long)(stats->latency_p99_ns / PV_NS_PER_US + 1),
-                (unsigned long long)idle_percent);
-}
-
 static void on_stats(struct pv_workers *workers, const struct pv_message *message)
 {
     struct pv_client_stats stats;

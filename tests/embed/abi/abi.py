@@ -38,8 +38,8 @@ def parse(include):
     with tempfile.TemporaryDirectory() as folder:
         for name, text in STANDARD_HEADERS.items():
             guard = name.replace(".", "_")
-            pathlib.Path(folder, name).write_text(f"#ifndef {guard}\n#define {guard}\n{text}#endif\n",
-                                                  encoding="utf-8")
+            pathlib.Path(folder, name).write_text(
+                f"#ifndef {guard}\n#define {guard}\n{text}#endif\n", encoding="utf-8")
         source = "".join(f"#include <pearvisor/{path.name}>\n"
                          for path in sorted((include / "pearvisor").glob("*.h")))
         command = COMPILER + ["-E", "-P", "-nostdinc", "-I", folder, "-I", str(include),
