@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TEST_TIMEOUT_MS = 20 * 1000, ARGUMENTS_MAX = 16, LISTED_MAX = 12 };
+enum { TEST_TIMEOUT_MS = 60 * 1000, ARGUMENTS_MAX = 16, LISTED_MAX = 12 };
 
 static const char topic_test[] = "Self-test";
 static const char topic_view[] = "What guests see differently";

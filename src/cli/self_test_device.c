@@ -12,7 +12,7 @@ enum {
     CPU_BYTE = 0xa5,
 };
 
-static const uint64_t fence_timeout_ns = UINT64_C(10000000000);
+static const uint64_t fence_timeout_ns = UINT64_C(40000000000);
 
 #define DEVICE_CALLS(X)                                                                            \
     X(DestroyDevice)                                                                               \

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIST_TIMEOUT_S = 60, PROGRAM_TIMEOUT_S = 120, ARGUMENTS_MAX = 32 };
+enum { LIST_TIMEOUT_S = 120, PROGRAM_TIMEOUT_S = 300, ARGUMENTS_MAX = 32 };
 
 struct demo_path demo_plan_path(const struct demo_plan *plan, const char *file)
 {

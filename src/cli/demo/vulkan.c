@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const uint64_t wait_limit_ns = UINT64_C(30000000000);
+static const uint64_t wait_limit_ns = UINT64_C(120000000000);
 
 static const char *result_name(VkResult result)
 {
