@@ -44,6 +44,12 @@ def children(pid):
     return sorted(found)
 
 
+def start_of(pid):
+    """When a process started, by CLOCK_BOOTTIME in seconds, to a hundredth."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
 class Client:
     """What Mesa's driver says first, and a ring."""
 
@@ -349,10 +355,12 @@ class Workers(unittest.TestCase):
             self.assertLess(len(took), 10, took)
             with Server("--log", "debug") as server:
                 server.wait_for_spare()
+                spares = server.workers()
                 with Client(server.path), Client(server.path):
-                    began = time.monotonic()
-                    until(lambda server=server: len(server.workers()) == 2, "a second worker")
-                    took.append(time.monotonic() - began)
+                    began = time.clock_gettime(time.CLOCK_BOOTTIME)
+                    until(lambda server=server: len(server.workers()) >= 2, "a second worker")
+                    started = [start_of(pid) for pid in server.workers() if pid not in spares]
+                    took.append(min(started) - began)
 
     def test_twenty_clients_at_once(self):
         with tempfile.NamedTemporaryFile() as stats, \
