@@ -93,7 +93,7 @@ VkResult pv_handle_vkCopyImageToMemoryMESA(struct pv_exec *x, struct pv_vkCopyIm
         pv_exec_absent(x);
         return VK_ERROR_EXTENSION_NOT_PRESENT;
     }
-    bool bounded = (from->flags & VK_HOST_IMAGE_COPY_MEMCPY_BIT) != 0
+    bool bounded = (from->flags & VK_HOST_IMAGE_COPY_MEMCPY_EXT) != 0
                        ? memcpy_size(device, from->srcImage, &from->imageSubresource, &bound)
                        : bound_copy(from->memoryRowLength, from->memoryImageHeight,
                                     &from->imageExtent, from->imageSubresource.layerCount, &bound);
@@ -125,7 +125,7 @@ static VkResult copy_region(struct pv_exec *x, struct pv_device *device,
                             const VkMemoryToImageCopyMESA *from)
 {
     uint64_t bound = 0;
-    bool bounded = (to->flags & VK_HOST_IMAGE_COPY_MEMCPY_BIT) != 0
+    bool bounded = (to->flags & VK_HOST_IMAGE_COPY_MEMCPY_EXT) != 0
                        ? memcpy_size(device, to->dstImage, &from->imageSubresource, &bound)
                        : bound_copy(from->memoryRowLength, from->memoryImageHeight,
                                     &from->imageExtent, from->imageSubresource.layerCount, &bound);
