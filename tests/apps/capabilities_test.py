@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""A device says the same of itself natively and through PearVisor, but for differences.toml.
+
+PV_TEST_PROGRAM is pearvisor, PV_TEST_CAPABILITIES what prints a device's answers (capabilities.c),
+PV_VK_XML the registry: it tells which struct belongs to which version or extension, and what only
+one side has is not compared field by field. On lavapipe; skipped without it or without Venus.
+"""
+
+import dataclasses
+import fnmatch
+import glob
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+import unittest
+import xml.etree.ElementTree
+
+HERE = pathlib.Path(__file__).resolve().parent
+TIMEOUT_S = 600  # doctor looks at every driver that there is
+SKIPPED = 77     # Meson's status for a test that could not be made here
+VERSION = "VkPhysicalDeviceProperties2.properties.apiVersion"
+
+
+def read_answers(text):
+    """{path: value} of what capabilities.c printed."""
+    return dict(line.split(" ", 1) for line in text.splitlines())
+
+
+class Registry:
+    """Which versions ("1.2") and extensions each struct of vk.xml comes with."""
+
+    def __init__(self, path):
+        root = xml.etree.ElementTree.parse(path).getroot()
+        alias = {one.get("name"): one.get("alias") for one in root.findall("types/type")
+                 if one.get("alias")}
+        self.sources = {}
+        for source in root.findall("feature") + root.findall("extensions/extension"):
+            name = source.get("number") or source.get("name")
+            for one in source.iter("type"):
+                struct = alias.get(one.get("name"), one.get("name"))
+                self.sources.setdefault(struct, set()).add(name)
+
+    def has(self, answers, struct):
+        """Whether the device with these answers knows the struct."""
+        version = int(answers[VERSION])
+        known = (version >> 22 & 0x7f, version >> 12 & 0x3ff)
+        return any(f"extension.{source}" in answers if source.startswith("VK_")
+                   else tuple(map(int, source.split("."))) <= known
+                   for source in self.sources.get(struct, ()))
+
+
+def differences(registry, native, guest):
+    """{path: (native, guest)} of what both sides know and answer differently."""
+    found = {}
+    for path in native | guest:
+        struct = path.split(".")[0]
+        if native.get(path) != guest.get(path) and (struct == "extension" or (
+                registry.has(native, struct) and registry.has(guest, struct))):
+            found[path] = (native.get(path), guest.get(path))
+    return found
+
+
+@dataclasses.dataclass
+class Device:
+    native: dict  # its answers
+    guest: dict
+    probed: dict  # what doctor says of it
+
+    def said(self, field):
+        return self.native.get(f"VkPhysicalDeviceDriverProperties.{field}", "")
+
+
+def is_cause_there(when, device):
+    """Whether what a rule of ours names as its cause is so."""
+    words = when.split()
+    if words[0] == "probe" and len(words) == 4 and words[2] == "=":
+        value = device.probed
+        for key in words[1].split("."):
+            value = value[key]
+        return json.dumps(value) == words[3]
+    if words[0] == "native" and len(words) == 4 and words[2] == ">":
+        return int(device.native[words[1]]) > int(words[3])
+    raise ValueError(f"not a cause: {when}")
+
+
+def judge(found, lists, device):
+    """What is wrong, a line each: differences without an entry, entries without a difference."""
+    wrong, explained = [], set()
+    mesa = re.search(r"Mesa (\S+)", device.guest["VkPhysicalDeviceDriverProperties.driverInfo"])
+    for kind, entry in [(kind, one) for kind in ("venus", "pearvisor") for one in lists[kind]]:
+        if not mesa[1].startswith(entry.get("mesa", "")) or \
+                not device.said("driverName").startswith(entry.get("driver", "")):
+            continue
+        if kind == "pearvisor" and not is_cause_there(entry["when"], device):
+            wrong.append(f"the cause is not there: {entry['when']} ({entry['why']})")
+            continue
+        for pattern in entry["what"]:
+            matches = fnmatch.filter(found, pattern)
+            explained.update(matches)
+            if not matches:
+                wrong.append(f"no difference bears this out: {pattern} ({entry['why']})")
+    wrong += [f"{path}: natively {found[path][0]}, through PearVisor {found[path][1]}"
+              for path in sorted(set(found) - explained)]
+    return wrong
+
+
+class Judgement(unittest.TestCase):
+    """The comparison itself, on devices that are made up."""
+
+    XML = """<registry><types><type name="VkOldEXT" alias="VkOld"/></types>
+        <feature name="VK_VERSION_1_1" number="1.1"><require><type name="VkOld"/></require></feature>
+        <extensions><extension name="VK_EXT_old"><require><type name="VkOldEXT"/></require>
+        </extension></extensions></registry>"""
+    LISTS = {"venus": [{"what": ["VkOld.name"], "why": "a name"}],
+             "pearvisor": [{"what": ["VkOld.size"], "why": "a size", "driver": "some",
+                            "when": "probe sparse.works = false"}]}
+
+    def setUp(self):
+        path = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "xml"
+        path.write_text(self.XML, encoding="utf-8")
+        self.registry = Registry(path)
+
+    def verdict(self, *, lists=None, works=False, version=(1, 1), **guest):
+        native = {VERSION: str(1 << 22 | 1 << 12), "VkOld.name": "a", "VkOld.size": "1",
+                  "VkOld.other": "x", "VkPhysicalDeviceDriverProperties.driverName": "some"}
+        seen = dict(native, **{VERSION: str(version[0] << 22 | version[1] << 12),
+                               "VkPhysicalDeviceDriverProperties.driverInfo": "Mesa 25.0.7"})
+        seen.update({f"VkOld.{key}": value for key, value in guest.items()})
+        found = differences(self.registry, native, seen)
+        found.pop(VERSION, None)
+        return judge(found, lists or self.LISTS,
+                     Device(native, seen, {"sparse": {"works": works}}))
+
+    def test_what_is_listed_passes(self):
+        self.assertEqual(self.verdict(name="b", size="0"), [])
+
+    def test_what_is_not_listed_fails(self):
+        self.assertEqual(self.verdict(name="b", size="0", other="y"),
+                         ["VkOld.other: natively x, through PearVisor y"])
+
+    def test_an_entry_without_a_difference_fails(self):
+        self.assertEqual(self.verdict(name="b"),
+                         ["no difference bears this out: VkOld.size (a size)"])
+
+    def test_a_rule_without_its_cause_fails(self):
+        self.assertEqual(len(self.verdict(name="b", size="0", works=True)), 2)
+
+    def test_what_one_side_does_not_know_is_not_compared(self):
+        nothing = {"venus": [], "pearvisor": []}
+        self.assertEqual(self.verdict(lists=nothing, version=(1, 0), other="y"), [])
+        self.assertNotEqual(self.verdict(lists=nothing, other="y"), [])
+
+    def test_entries_of_other_versions_and_drivers_do_not_count(self):
+        lists = {"venus": [dict(self.LISTS["venus"][0], mesa="26")],
+                 "pearvisor": [dict(self.LISTS["pearvisor"][0], driver="other")]}
+        self.assertEqual(self.verdict(lists=lists), [])
+        self.assertEqual(len(self.verdict(lists=lists, name="b", size="0")), 2)
+
+
+class Capabilities(unittest.TestCase):
+    def output(self, *command, **environment):
+        result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S,
+                                env=dict(os.environ, **environment), check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def test_device_is_the_same_but_for_the_lists(self):
+        program, reader = os.environ["PV_TEST_PROGRAM"], os.environ["PV_TEST_CAPABILITIES"]
+        native = read_answers(self.output(reader, VK_DRIVER_FILES=DRIVER, VK_ICD_FILENAMES=DRIVER))
+        guest = read_answers(self.output(program, "serve", "--driver", DRIVER, "--", reader))
+        doctor = subprocess.run([program, "doctor", "--json"], capture_output=True, text=True,
+                                timeout=TIMEOUT_S, check=False)  # may have other complaints
+        gpus = {gpu["name"]: gpu for gpu in json.loads(doctor.stdout)["gpus"]}
+        probed = gpus[native["VkPhysicalDeviceProperties2.properties.deviceName"]]
+        self.assertGreater(len(guest), 3000)
+        lists = tomllib.loads((HERE / "differences.toml").read_text(encoding="utf-8"))
+        found = differences(Registry(os.environ["PV_VK_XML"]), native, guest)
+        print(f"{len(native)} answers natively, {len(guest)} through PearVisor, "
+              f"{len(found)} differences", file=sys.stderr)
+        self.assertEqual(judge(found, lists, Device(native, guest, probed)), [])
+
+
+DRIVER = next(iter(sorted(glob.glob("/usr/share/vulkan/icd.d/lvp_icd*.json"))), None)
+
+if __name__ == "__main__":
+    if DRIVER is None or not glob.glob("/usr/share/vulkan/icd.d/virtio_icd*.json"):
+        print("capabilities_test: skipped: no lavapipe or no Venus here")
+        sys.exit(SKIPPED)
+    unittest.main()
