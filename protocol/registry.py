@@ -399,6 +399,8 @@ class Registry:
                 self.stype_values[made.stype] = entry["value"]
             self.types[made.name] = made
         for entry in facts["private_commands"]:
+            if entry.get("host") and entry["host"] not in self.commands:
+                continue  # an older registry: there is nothing that it could call
             params = self._private_members(entry["name"], entry["params"])
             self.commands[entry["name"]] = Command(entry["name"], entry["returns"], params,
                                                    private=True)

@@ -89,6 +89,21 @@ class BadInputTest(unittest.TestCase):
             self.assertEqual(result.returncode, 1)
             self.assertEqual(result.stderr.count("\n"), 1)
 
+    def test_a_command_that_stands_for_a_hosts_goes_with_it(self):
+        """An older registry has no such entry point, so its handler could not be compiled."""
+        good = (BAD / "good.json").read_text(encoding="utf-8")
+        for host, is_there in (("vkCreateBuffer", True), ("vkNewer", False)):
+            with self.subTest(host), tempfile.TemporaryDirectory() as out:
+                facts = pathlib.Path(out, "facts.json")
+                facts.write_text(good.replace('"name": "vkMakeMESA"',
+                                              f'"name": "vkMakeMESA", "host": "{host}"'),
+                                 encoding="utf-8")
+                result = generate(str(facts), out)
+                self.assertEqual((result.stderr, result.returncode), ("", 0))
+                made = "".join(file.read_text(encoding="utf-8")
+                               for file in pathlib.Path(out).glob("exec_*.gen.c"))
+                self.assertEqual("pv_exec_vkMakeMESA(" in made, is_there)
+
 
 if __name__ == "__main__":
     unittest.main()
