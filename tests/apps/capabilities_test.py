@@ -113,7 +113,8 @@ class Judgement(unittest.TestCase):
     """The comparison itself, on devices that are made up."""
 
     XML = """<registry><types><type name="VkOldEXT" alias="VkOld"/></types>
-        <feature name="VK_VERSION_1_1" number="1.1"><require><type name="VkOld"/></require></feature>
+        <feature name="VK_VERSION_1_1" number="1.1"><require><type name="VkOld"/></require>
+        </feature>
         <extensions><extension name="VK_EXT_old"><require><type name="VkOldEXT"/></require>
         </extension></extensions></registry>"""
     LISTS = {"venus": [{"what": ["VkOld.name"], "why": "a name"}],
@@ -121,7 +122,7 @@ class Judgement(unittest.TestCase):
                             "when": "probe sparse.works = false"}]}
 
     def setUp(self):
-        path = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "xml"
+        path = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()), "vk.xml")
         path.write_text(self.XML, encoding="utf-8")
         self.registry = Registry(path)
 
