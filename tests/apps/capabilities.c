@@ -1,4 +1,4 @@
-/* Prints every answer of the first device about itself, a line each:
+/* Prints the answers of the first device about itself, a line each:
  *
  *     VkPhysicalDeviceProperties2.properties.limits.maxImageDimension1D 16384
  *
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <vulkan/vulkan.h>
 
-enum { PATH_SIZE = 512, FAMILIES_MAX = 64, LINKS_MAX = 256 };
+enum { PATH_SIZE = 512, FAMILIES_MAX = 64 };
 
 /* What each struct with a chain begins with. */
 struct head {

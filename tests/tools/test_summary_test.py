@@ -46,15 +46,16 @@ class Summary(unittest.TestCase):
 
     def test_what_time_was_lacking_for_is_named_and_fails_nothing(self):
         status, lines = self.output(["OK", "INTERRUPT"],
-                                    unfinished=["asan, cut off", "vm, left out"])
+                                    unfinished=["0, cut off", "vm, left out"])
         self.assertEqual((status, lines[-1]), (0, "1 passed, 0 failed, 0 skipped"))
         self.assertEqual([line.rpartition(": ")[2] for line in lines[:-1]],
-                         ["asan, cut off", "vm, left out"])
+                         ["0, cut off", "vm, left out"])
 
     def test_lack_of_time_hides_no_failure(self):
         self.assertEqual(self.summary(["OK", "FAIL"], unfinished=["vm, left out"]),
                          (1, "1 passed, 1 failed, 0 skipped"))
         self.assertEqual(self.summary(unfinished=["library, cut off"])[0], 1)
+        self.assertEqual(self.summary(["OK", "INTERRUPT"], unfinished=["1, cut off"])[0], 1)
 
     def test_interrupted_without_a_limit_fails(self):
         self.assertEqual(self.summary(["OK", "INTERRUPT"]), (1, "1 passed, 1 failed, 0 skipped"))
