@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "base/thread.h"
 #include "fakes/guest_remote.h"
+#include "fakes/patience.h"
 #include "isolate/hosts.h"
 #include "unit/check.h"
 
@@ -218,8 +219,8 @@ static void a_killed_worker_loses_its_context_and_tells_the_guest(void **state)
     assert_true(guest_remote_wait_lost(g, &why));
     assert_null(why);
     assert_true(guest_wait_fences(g, 4));
-    assert_true(guest_ring_wait_status(&g->ring, RING_FATAL, PV_NS_PER_S));
-    assert_true(guest_ring_wait_status(&second, RING_FATAL, PV_NS_PER_S));
+    assert_true(guest_ring_wait_status(&g->ring, RING_FATAL));
+    assert_true(guest_ring_wait_status(&second, RING_FATAL));
     guest_ring_finish(&second);
     guest_destroy(g);
     struct guest *another = open_context(&device, 2); /* and others are served */
@@ -322,7 +323,7 @@ static void count_overdue(void *user, enum pv_log_level level, const char *line)
 
 static void dispatch_until(struct pv_hosts *hosts, uint32_t process_count)
 {
-    uint64_t deadline_ns = pv_clock_now_ns() + 60 * PV_NS_PER_S;
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     while (pv_hosts_process_count(hosts) != process_count) {
         assert_true(pv_clock_now_ns() < deadline_ns);
         struct pollfd ready = {.fd = pv_hosts_poll_fd(hosts), .events = POLLIN};

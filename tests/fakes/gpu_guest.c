@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "fakes/patience.h"
 #include "front/virtio_gpu/device.h"
 #include "isolate/remote.h"
 
@@ -14,8 +15,6 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { TIMEOUT_S = 20 };
 
 /* --- the machine -------------------------------------------------------------------------------
  */
@@ -287,7 +286,7 @@ static bool is_readable(const struct gpu_guest *g, int timeout_ms)
 
 bool gpu_guest_wait(struct gpu_guest *g, uint64_t token)
 {
-    uint64_t deadline_ns = pv_clock_now_ns() + TIMEOUT_S * PV_NS_PER_S;
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     while (gpu_guest_answer(g, token) == NULL && pv_clock_now_ns() < deadline_ns) {
         (void)is_readable(g, 10);
         pv_gpu_dispatch(g->gpu);
@@ -309,7 +308,7 @@ struct pv_packets *gpu_guest_peer(struct gpu_guest *g, uint32_t context_id)
 {
     struct timespec deadline;
     clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += TIMEOUT_S;
+    deadline.tv_sec += PATIENCE_S;
     pthread_mutex_lock(&g->lock);
     while (g->peers[context_id].socket < 0 &&
            pthread_cond_timedwait(&g->changed, &g->lock, &deadline) == 0) {
@@ -326,7 +325,7 @@ struct pv_message gpu_peer_expect(struct gpu_guest *g, uint32_t context_id,
     struct pv_packets *peer = gpu_guest_peer(g, context_id);
     struct pollfd poll_fd = {.fd = peer->socket, .events = POLLIN};
     struct pv_message message = {.fd = -1};
-    PV_ASSERT(poll(&poll_fd, 1, TIMEOUT_S * 1000) == 1);
+    PV_ASSERT(poll(&poll_fd, 1, PATIENCE_S * 1000) == 1);
     PV_ASSERT(pv_message_receive(peer, PV_MESSAGE_TO_CONTEXT, false, buffer, &message) == PV_OK);
     PV_ASSERT(message.type == type);
     pv_fd_close(&message.fd);

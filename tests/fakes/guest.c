@@ -2,11 +2,10 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "fakes/patience.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { TIMEOUT_S = 20 };
 
 #define NOTIFY_WINDOW_NS PV_NS_PER_MS
 
@@ -194,9 +193,9 @@ static void relax(uint32_t *iteration)
     }
 }
 
-bool guest_ring_wait_status(const struct guest_ring *ring, uint32_t bits, uint64_t timeout_ns)
+bool guest_ring_wait_status(const struct guest_ring *ring, uint32_t bits)
 {
-    uint64_t deadline_ns = pv_clock_now_ns() + timeout_ns;
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     uint32_t iteration = 0;
     while ((guest_ring_status(ring) & bits) == 0) {
         if (pv_clock_now_ns() > deadline_ns) {
@@ -209,7 +208,7 @@ bool guest_ring_wait_status(const struct guest_ring *ring, uint32_t bits, uint64
 
 bool guest_ring_wait(const struct guest_ring *ring, uint32_t seqno)
 {
-    uint64_t deadline_ns = pv_clock_now_ns() + TIMEOUT_S * PV_NS_PER_S;
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     uint32_t iteration = 0;
     while (guest_ring_head(ring) - seqno > INT32_MAX) {
         if ((guest_ring_status(ring) & PV_RING_STATUS_FATAL) != 0 ||
@@ -383,7 +382,7 @@ uint32_t guest_fences_retired(struct guest *g)
 
 bool guest_wait_fences(struct guest *g, uint32_t count)
 {
-    uint64_t deadline_ns = pv_clock_now_ns() + TIMEOUT_S * PV_NS_PER_S;
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     uint32_t iteration = 0;
     while (guest_fences_retired(g) < count) {
         if (pv_clock_now_ns() > deadline_ns) {

@@ -152,8 +152,8 @@ uint32_t guest_ring_head(const struct guest_ring *ring);
 uint32_t guest_ring_status(const struct guest_ring *ring);
 void guest_ring_set_tail(struct guest_ring *ring, uint32_t tail);
 
-/* Waits for one of the bits. False after `timeout_ns`. */
-bool guest_ring_wait_status(const struct guest_ring *ring, uint32_t bits, uint64_t timeout_ns);
+/* Waits for one of the bits. False when none comes. */
+bool guest_ring_wait_status(const struct guest_ring *ring, uint32_t bits);
 /* Waits until the head has come to `seqno`; false when the ring is FATAL or 20 s are over. */
 bool guest_ring_wait(const struct guest_ring *ring, uint32_t seqno);
 

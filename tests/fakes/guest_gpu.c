@@ -3,12 +3,13 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "fakes/patience.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { TIMEOUT_S = 20, OK = VIRTIO_GPU_RESP_OK_NODATA };
+enum { OK = VIRTIO_GPU_RESP_OK_NODATA };
 
 /* One context of the machine's. */
 struct backend {
@@ -118,7 +119,7 @@ static void wait_for(struct guest_machine *machine, uint64_t token)
 {
     struct timespec deadline;
     clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += TIMEOUT_S;
+    deadline.tv_sec += PATIENCE_S;
     while (gpu_guest_answer(machine->gpu, token) == NULL) {
         PV_ASSERT(pthread_cond_timedwait(&machine->changed, &machine->lock, &deadline) == 0);
     }

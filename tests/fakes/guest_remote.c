@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "fakes/fake_vulkan.h"
+#include "fakes/patience.h"
 #include "front/context/serve.h"
 
 #include <poll.h>
@@ -13,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { BLOBS_MAX = 1024, TIMEOUT_S = 20 };
+enum { BLOBS_MAX = 1024 };
 
 /* --- the other end -----------------------------------------------------------------------------
  */
@@ -291,7 +292,7 @@ void guest_remote_unlock(struct guest *g)
 bool guest_remote_wait_lost(struct guest *g, const char **why)
 {
     struct backend *b = backend_of(g);
-    uint64_t deadline_ns = pv_clock_now_ns() + TIMEOUT_S * PV_NS_PER_S;
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     bool is_lost = false;
     while (!is_lost && pv_clock_now_ns() < deadline_ns) {
         pthread_mutex_lock(&b->lock);

@@ -136,7 +136,7 @@ static void a_fence_on_an_unbound_timeline_is_fatal_and_retires(void **state)
     guest_fence(g, 9, 7);
     assert_true(guest_wait_fences(g, 1));
     assert_true(is_fatal_soon(g));
-    assert_true(guest_ring_wait_status(&g->ring, PV_RING_STATUS_FATAL, 5 * PV_NS_PER_S));
+    assert_true(guest_ring_wait_status(&g->ring, PV_RING_STATUS_FATAL));
 }
 
 static void a_fence_on_a_timeline_beyond_the_last_is_fatal_and_retires(void **state)
@@ -227,7 +227,7 @@ static void a_device_lost_without_a_reply_ends_the_context(void **state)
     atomic_store(&driver.is_lost, true);
     (void)GUEST_SEND(&g->ring, vkQueueSubmit, .queue = GUEST_HANDLE(g->queue));
     assert_true(is_fatal_soon(g));
-    assert_true(guest_ring_wait_status(&g->ring, PV_RING_STATUS_FATAL, 5 * PV_NS_PER_S));
+    assert_true(guest_ring_wait_status(&g->ring, PV_RING_STATUS_FATAL));
 }
 
 static void fences_retire_when_the_device_is_lost(void **state)

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/thread.h"
 #include "check.h"
+#include "fakes/patience.h"
 
 /* A sleeper that counts how often it wakes. */
 struct sleeper {
@@ -43,7 +44,7 @@ static void stop(struct sleeper *sleeper)
 
 static bool wait_for_wakes(struct sleeper *sleeper, uint32_t count)
 {
-    uint64_t deadline_ns = pv_clock_now_ns() + 10 * PV_NS_PER_S;
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     while (atomic_load(&sleeper->wakes) < count) {
         if (pv_clock_now_ns() > deadline_ns) {
             return false;
@@ -63,7 +64,7 @@ static void bells_wake_whoever_sleeps(void **state)
         struct sleeper sleeper;
         start(&sleeper, sources[i]);
         for (uint32_t round = 1; round <= 20; round++) {
-            uint64_t deadline_ns = pv_clock_now_ns() + 10 * PV_NS_PER_S;
+            uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
             while (atomic_load(&sleeper.wakes) < round && pv_clock_now_ns() < deadline_ns) {
                 pv_bell_ring(&sleeper.bell); /* of no use before it sleeps */
                 pv_thread_yield();

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "check.h"
+#include "fakes/patience.h"
 #include "isolate/worker.h"
 #include "isolate/workers.h"
 
@@ -94,7 +95,7 @@ static void a_process_that_ends_is_heard_of_and_waited_for(void **state)
     (void)state;
     write_program("sleep 0.3; exit 3");
     struct pv_workers *workers = create_workers();
-    turn(workers, 20 * PV_NS_PER_S);
+    turn(workers, PATIENCE_NS);
     assert_int_equal(probed_count, 1);
     assert_int_equal(probed_size, 0);
     assert_non_null(strstr(lines, "the probe ended with status 3"));
@@ -107,7 +108,7 @@ static void a_process_that_is_killed_is_told_from_one_that_ends(void **state)
     (void)state;
     write_program("sleep 0.3; kill -TERM $$");
     struct pv_workers *workers = create_workers();
-    turn(workers, 20 * PV_NS_PER_S);
+    turn(workers, PATIENCE_NS);
     assert_int_equal(probed_count, 1);
     assert_non_null(strstr(lines, "the probe was killed by signal 15"));
     pv_workers_destroy(workers);
@@ -124,7 +125,7 @@ static void processes_that_hang_end_with_their_parent(void **state)
     assert_int_equal(pv_workers_process_count(workers), 1);
     uint64_t begin_ns = pv_clock_now_ns();
     pv_workers_destroy(workers);
-    assert_true(pv_clock_now_ns() - begin_ns < 20 * PV_NS_PER_S);
+    assert_true(pv_clock_now_ns() - begin_ns < PATIENCE_NS);
     expect_no_child();
 }
 
@@ -144,7 +145,7 @@ static void a_process_that_closes_its_control_socket_is_ended(void **state)
         skip();
     }
     struct pv_workers *workers = create_workers();
-    turn(workers, 20 * PV_NS_PER_S);
+    turn(workers, PATIENCE_NS);
     assert_int_equal(probed_count, 1);
     assert_non_null(strstr(lines, "the probe was killed by signal 9"));
     pv_workers_destroy(workers);

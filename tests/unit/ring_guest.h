@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "fakes/patience.h"
 #include "ring/private.h"
 #include "ring/ring.h"
 
@@ -128,10 +129,10 @@ static inline void guest_write(struct guest *guest, const void *bytes, uint32_t 
     guest_notify_if_idle(guest);
 }
 
-/* False when the head has not come to the tail in time. */
-static inline bool guest_wait_drained(const struct guest *guest, uint64_t timeout_ns)
+/* False when the head never comes to the tail. */
+static inline bool guest_wait_drained(const struct guest *guest)
 {
-    uint64_t deadline_ns = pv_clock_now_ns() + timeout_ns;
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     while (guest_head(guest) != guest->tail) {
         if (pv_clock_now_ns() > deadline_ns) {
             return false;
@@ -141,9 +142,9 @@ static inline bool guest_wait_drained(const struct guest *guest, uint64_t timeou
     return true;
 }
 
-static inline bool guest_wait_status(const struct guest *guest, uint32_t bits, uint64_t timeout_ns)
+static inline bool guest_wait_status(const struct guest *guest, uint32_t bits)
 {
-    uint64_t deadline_ns = pv_clock_now_ns() + timeout_ns;
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     while ((guest_status(guest) & bits) != bits) {
         if (pv_clock_now_ns() > deadline_ns) {
             return false;

@@ -42,7 +42,7 @@ static void ring_never_sleeps_on_work_that_mesa_would_not_announce(void **state)
     uint64_t rounds = 0;
     while (pv_clock_now_ns() < end_ns) {
         guest_write(&guest, command, sizeof(command));
-        if (!guest_wait_drained(&guest, 5 * PV_NS_PER_S)) {
+        if (!guest_wait_drained(&guest)) {
             fail_msg("work was left in a sleeping ring after %llu rounds",
                      (unsigned long long)rounds);
         }
@@ -84,7 +84,7 @@ static void ring_survives_notifies_that_come_late(void **state)
             }
             pv_ring_notify(guest.ring);
         }
-        assert_true(guest_wait_drained(&guest, 5 * PV_NS_PER_S));
+        assert_true(guest_wait_drained(&guest));
         pause_busily(random_below(&seed, 1200 * 1000));
     }
     (void)command;
@@ -104,7 +104,7 @@ static void ring_stays_awake_for_a_millisecond_after_a_notify(void **state)
     for (int i = 0; i < 200 && looked_at < 50; i++) {
         uint64_t written_at_ns = pv_clock_now_ns();
         guest_write(&guest, command, sizeof(command));
-        assert_true(guest_wait_drained(&guest, 5 * PV_NS_PER_S));
+        assert_true(guest_wait_drained(&guest));
         pause_busily(600 * PV_NS_PER_US);
         uint64_t notified_at_ns = pv_clock_now_ns();
         pv_ring_notify(guest.ring);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/thread.h"
+#include "fakes/patience.h"
 #include "front/vhost_user/vhost_user.h"
 #include "vhost_user_driver.h"
 
@@ -414,7 +415,7 @@ static inline void offer(struct front *f, uint16_t slot, enum order order, uint6
 
 static inline void check_answer(struct front *f, uint16_t slot, const char *answer)
 {
-    const uint64_t deadline_ns = pv_clock_now_ns() + 20 * PV_NS_PER_S;
+    const uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     uint32_t head, size;
     while (!driver_take_used(&f->d, &head, &size)) {
         assert_true(pv_clock_now_ns() < deadline_ns);

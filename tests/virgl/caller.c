@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "fakes/patience.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -70,7 +71,7 @@ uint32_t caller_fences(struct caller *caller)
 
 bool caller_wait_fences(struct caller *caller, uint32_t count)
 {
-    uint64_t deadline_ns = pv_clock_now_ns() + 20 * PV_NS_PER_S;
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     while (caller_fences(caller) < count) {
         if (pv_clock_now_ns() > deadline_ns) {
             return false;

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "fakes/patience.h"
 #include "fakes/world.h"
 #include "unit/check.h"
 #include "virgl/caller.h"
@@ -268,7 +269,7 @@ static void a_worker_that_dies_takes_one_context_with_it(void **state)
     assert_true(caller_wait_fences(&caller, 6));
     assert_int_equal(guest_fences_retired(a), 5);
     /* Its rings say so, and what is asked of it is answered. */
-    assert_true(guest_ring_wait_status(&a->ring, 2, 5 * PV_NS_PER_S));
+    assert_true(guest_ring_wait_status(&a->ring, 2));
     guest_fence(a, 0, 6);
     assert_true(guest_wait_fences(a, 6));
     assert_int_equal(guest_blob_create(a, 5, 1, 4096).resource_id, 0);
@@ -298,7 +299,7 @@ static void a_worker_that_hangs_costs_two_seconds_once(void **state)
     assert_int_equal(guest_blob_create(a, memory, 1, DATA_SIZE).resource_id, 0);
     uint64_t waited_ns = pv_clock_now_ns() - begin_ns;
     assert_int_equal(caller.last_error, -ETIMEDOUT);
-    assert_true(waited_ns >= 2 * PV_NS_PER_S && waited_ns < 2500 * PV_NS_PER_MS);
+    assert_true(waited_ns >= 2 * PV_NS_PER_S && waited_ns < 4 * PV_NS_PER_S);
     assert_true(guest_wait_fences(a, 1));
     /* From now on it is not waited for: there is nobody. */
     begin_ns = pv_clock_now_ns();
@@ -309,8 +310,8 @@ static void a_worker_that_hangs_costs_two_seconds_once(void **state)
                                   .resourceId = a->ring.shm.resource_id, .size = 4}));
     guest_fence(a, 0, 2);
     assert_true(guest_wait_fences(a, 2));
-    assert_true(pv_clock_now_ns() - begin_ns < PV_NS_PER_S);
-    assert_true(guest_ring_wait_status(&a->ring, 2, 5 * PV_NS_PER_S));
+    assert_true(pv_clock_now_ns() - begin_ns < 2 * PV_NS_PER_S);
+    assert_true(guest_ring_wait_status(&a->ring, 2));
     check_gpu_writes(b, 0x33);
     guest_destroy(a);
     guest_destroy(b);
@@ -353,7 +354,7 @@ static void reset_ends_every_context(void **state)
     caller_open(&caller, CALLER_VENUS | CALLER_ASYNC);
     struct guest *g = open_guest(2);
     pid_t worker = find_worker(-1);
-    uint64_t deadline_ns = pv_clock_now_ns() + 5 * PV_NS_PER_S;
+    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
     virgl_renderer_reset();
     while (kill(worker, 0) == 0 && pv_clock_now_ns() < deadline_ns) {
         pv_clock_sleep_ns(PV_NS_PER_MS);
@@ -381,7 +382,7 @@ static void the_callers_children_and_signals_stay_its_own(void **state)
     struct guest *g = open_guest(2);
     pid_t worker = find_worker(-1);
     assert_int_equal(kill(worker, SIGKILL), 0);
-    assert_true(guest_ring_wait_status(&g->ring, 2, 5 * PV_NS_PER_S));
+    assert_true(guest_ring_wait_status(&g->ring, 2));
     (void)GUEST_CONTEXT(g, vkSetReplyCommandStreamMESA,
                         .pStream = &(VkCommandStreamDescriptionMESA){.resourceId = 1, .size = 4});
     guest_destroy(g);
