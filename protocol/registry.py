@@ -100,7 +100,6 @@ class Command:
     name: str
     returns: str
     params: list
-    errors: list = field(default_factory=list)
     number: int | None = None
     private: bool = False
     aliases: list = field(default_factory=list)
@@ -346,8 +345,7 @@ class Registry:
                 params = [parse_member(param) for param in element.findall("param")]
             except RegistryError as error:
                 raise RegistryError(f"{name}: {error}") from error
-            errors = element.get("errorcodes", "").split(",")
-            self.commands[name] = Command(name, element.findtext("proto/type"), params, errors)
+            self.commands[name] = Command(name, element.findtext("proto/type"), params)
         for alias, target in self.aliases.items():
             command = self.commands.get(self.canonical(target))
             if command:

@@ -127,21 +127,13 @@ static void unlink_job(struct pv_compiles *compiles, struct pv_compile *job)
     pthread_cond_broadcast(&compiles->progress);
 }
 
-/* A guest cannot be told, but who reads the log can: once, since guests must not flood it. */
 static void tell_failure(struct pv_render_context *context, const struct pv_compile *job,
                          VkResult result)
 {
     if (result == VK_ERROR_DEVICE_LOST) {
         pv_render_set_fatal(context, "the device is lost, and the guest has asked for no reply");
-        return;
-    }
-    pthread_mutex_lock(&context->compiles.lock);
-    bool is_first = !context->compiles.has_told_failure;
-    context->compiles.has_told_failure = true;
-    pthread_mutex_unlock(&context->compiles.lock);
-    if (is_first) {
-        pv_log_warn(context->log, "%s failed (VkResult %d), and the guest has asked for no reply",
-                    pv_commands[job->command].name, (int)result);
+    } else {
+        pv_render_tell_failure(context, job->command, result);
     }
 }
 

@@ -76,7 +76,6 @@ struct pv_compiles {
     bool is_ready;
     bool stopping;
     bool is_destroying; /* a thread calls late destroys, until none is ready: so in their order */
-    bool has_told_failure;
     uint64_t last_serial;
     struct pv_compile *oldest, *newest;
     struct pv_late_destroy *destroys;

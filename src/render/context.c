@@ -169,6 +169,14 @@ enum pv_result pv_render_submit(struct pv_render_context *context, const void *b
     return result;
 }
 
+void pv_render_tell_failure(struct pv_render_context *context, uint32_t command, VkResult result)
+{
+    if (pv_log_allows(&context->failures)) {
+        pv_log_warn(context->log, "%s failed (VkResult %d), and the guest has asked for no reply",
+                    pv_commands[command].name, (int)result);
+    }
+}
+
 static void end_context(struct pv_render_context *context, const char *why, bool is_guests_fault)
 {
     if (atomic_exchange_explicit(&context->fatal, true, memory_order_acq_rel)) {

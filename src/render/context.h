@@ -119,6 +119,9 @@ void pv_render_set_fatal(struct pv_render_context *context, const char *why);
 /* The same by the guest's fault, which is counted. */
 void pv_render_guest_fault(struct pv_render_context *context, const char *why);
 bool pv_render_is_fatal(const struct pv_render_context *context);
+/* The driver failed a command of a guest that has asked for no reply: into the log, a few times a
+ * minute. What the command should have made, if anything, does not exist. */
+void pv_render_tell_failure(struct pv_render_context *context, uint32_t command, VkResult result);
 
 /* The 160 bytes of the Venus capset. */
 enum { PV_CAPSET_VENUS_ID = 4, PV_CAPSET_VENUS_SIZE = 160 };
@@ -161,6 +164,7 @@ struct pv_render_context {
     struct pv_epoch epoch;
     struct pv_resources resources;
     _Atomic bool fatal;
+    struct pv_log_budget failures;                       /* see pv_render_tell_failure() */
     _Atomic(struct pv_device *) devices[PV_DEVICES_MAX]; /* by owner number modulo the maximum */
     uint32_t next_owner;                                 /* guarded by lock */
     struct pv_instance *_Atomic instance;

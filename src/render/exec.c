@@ -67,6 +67,15 @@ void pv_exec_fault(struct pv_exec *x, const char *why)
     pv_decode_fault(&x->in, why);
 }
 
+void pv_exec_failed_silently(struct pv_exec *x, VkResult result)
+{
+    if (result == VK_ERROR_DEVICE_LOST) {
+        pv_exec_fault(x, "the device is lost, and the guest has asked for no reply");
+    } else {
+        pv_render_tell_failure(x->context, x->command, result);
+    }
+}
+
 void pv_exec_absent(struct pv_exec *x)
 {
     pv_exec_fault(x, "the extension that brings this command is not enabled");

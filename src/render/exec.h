@@ -159,9 +159,17 @@ void pv_filter_VkPhysicalDeviceMemoryProperties(struct pv_exec *x, VkPhysicalDev
 void pv_filter_VkQueueFamilyProperties(struct pv_exec *x, VkPhysicalDevice device,
                                        VkQueueFamilyProperties *properties);
 
-/* A driver's VkResult on its way to the guest: VK_ERROR_DEVICE_LOST of a command without a reply
- * is the end of the context, since there is no other way to tell. */
-void pv_exec_check_lost(struct pv_exec *x, VkResult result);
+/* The driver's error of a command without a reply: there is no way to tell the guest. A device that
+ * is lost ends the context; anything else is for who reads the log. */
+PV_COLD void pv_exec_failed_silently(struct pv_exec *x, VkResult result);
+
+/* A driver's VkResult on its way to the guest. */
+static PV_ALWAYS_INLINE void pv_exec_check_result(struct pv_exec *x, VkResult result)
+{
+    if (PV_UNLIKELY(result < 0) && !x->wants_reply) {
+        pv_exec_failed_silently(x, result);
+    }
+}
 
 enum { PV_COMMAND_HEADER_SIZE = 8 /* on the wire: number and flags */ };
 

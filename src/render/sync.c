@@ -546,10 +546,3 @@ VkResult pv_handle_vkGetQueryPoolResults(struct pv_exec *x, struct pv_vkGetQuery
     a->pData = room;
     return result;
 }
-
-void pv_exec_check_lost(struct pv_exec *x, VkResult result)
-{
-    if (PV_UNLIKELY(result == VK_ERROR_DEVICE_LOST) && !x->wants_reply) {
-        pv_exec_fault(x, "the device is lost, and the guest has asked for no reply");
-    }
-}

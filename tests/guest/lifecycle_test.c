@@ -243,6 +243,25 @@ static void a_drivers_refusal_reaches_the_guest(void **state)
     pv_fake_set_hook(NULL, NULL);
 }
 
+/* Mesa's driver does not ask what became of most objects. What was not made does not exist, and the
+ * log says why. */
+static void a_refusal_that_nobody_asks_for_is_logged(void **state)
+{
+    struct guest *g = guest_of(state);
+    const VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    uint32_t before = g->log.warn_count;
+    pv_fake_set_hook(refuse_creates, NULL);
+    for (int i = 0; i < 3; i++) {
+        VkFence fence = GUEST_HANDLE(guest_id(g));
+        assert_true(GUEST_SEND(&g->ring, vkCreateFence, .device = GUEST_HANDLE(g->device),
+                               .pCreateInfo = &info, .pFence = &fence));
+    }
+    assert_true(guest_finish(&g->ring));
+    pv_fake_set_hook(NULL, NULL);
+    assert_int_equal(g->log.warn_count, before + 3);
+    assert_false(pv_render_is_fatal(g->context));
+}
+
 static void an_extension_that_is_not_offered_is_refused(void **state)
 {
     struct guest *g = guest_of(state);
@@ -292,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_context_can_end_at_every_stage),
         cmocka_unit_test(a_context_can_end_while_a_command_is_on_its_way),
         GUEST_TEST(a_drivers_refusal_reaches_the_guest),
+        GUEST_TEST(a_refusal_that_nobody_asks_for_is_logged),
         GUEST_TEST(an_extension_that_is_not_offered_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
