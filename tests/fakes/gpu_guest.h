@@ -102,7 +102,7 @@ const struct gpu_answer *gpu_guest_answer(struct gpu_guest *g, uint64_t token);
 uint32_t gpu_guest_type(struct gpu_guest *g, uint64_t token);
 /* Sends and returns the type, for what is answered at once. */
 uint32_t gpu_guest_ask(struct gpu_guest *g, const void *request, size_t size);
-/* Dispatches until it is answered; false after 20 s. */
+/* Dispatches until it is answered; false when nothing comes. */
 bool gpu_guest_wait(struct gpu_guest *g, uint64_t token);
 /* Finishes one that waits; a map that fails is taken away again. */
 void gpu_guest_finish_map(struct gpu_guest *g, uint64_t token, bool ok);

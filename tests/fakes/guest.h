@@ -154,7 +154,7 @@ void guest_ring_set_tail(struct guest_ring *ring, uint32_t tail);
 
 /* Waits for one of the bits. False when none comes. */
 bool guest_ring_wait_status(const struct guest_ring *ring, uint32_t bits);
-/* Waits until the head has come to `seqno`; false when the ring is FATAL or 20 s are over. */
+/* Waits until the head has come to `seqno`; false when the ring is FATAL or it never does. */
 bool guest_ring_wait(const struct guest_ring *ring, uint32_t seqno);
 
 /* --- commands ----------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ uint64_t guest_create_device(struct guest *g, uint32_t queue_count);
 void guest_fence(struct guest *g, uint32_t ring_idx, uint64_t cookie);
 /* How many have retired so far. */
 uint32_t guest_fences_retired(struct guest *g);
-/* False when fewer than `count` have retired in 20 s. */
+/* False when fewer than `count` ever retire. */
 bool guest_wait_fences(struct guest *g, uint32_t count);
 
 /* --- a process's resources -------------------------------------------------------------------- */

@@ -1,6 +1,5 @@
 #include "base/clock.h"
 #include "fakes/guest.h"
-#include "fakes/patience.h"
 
 #include <dirent.h>
 #include <malloc.h>
@@ -50,7 +49,7 @@ struct guest_baseline guest_baseline(void)
 
 bool guest_is_back_at(const struct guest_baseline *baseline, uint64_t slack_bytes)
 {
-    uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
+    uint64_t deadline_ns = pv_clock_now_ns() + 10 * PV_NS_PER_S;
     struct guest_baseline now = guest_baseline();
     /* A joined thread can be listed for a moment longer. */
     while ((now.fds > baseline->fds || now.threads > baseline->threads) &&

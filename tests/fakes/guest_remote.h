@@ -34,7 +34,7 @@ struct guest *guest_create_remote(int taken_socket);
 /* Takes the lock that its pump dispatches under. */
 struct pv_remote *guest_remote_lock(struct guest *g);
 void guest_remote_unlock(struct guest *g);
-/* Waits up to 20 s; *why is what pv_remote_events.lost got. */
+/* Waits until it is lost, or false; *why is what pv_remote_events.lost got. */
 bool guest_remote_wait_lost(struct guest *g, const char **why);
 /* Shares what another one of these has exported under that id. 0 when that has no descriptor. */
 uint32_t guest_remote_attach(struct guest *g, struct guest *from, uint32_t resource_id);

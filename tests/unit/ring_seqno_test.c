@@ -48,7 +48,8 @@ static struct pv_ring_consumer consumer_of(struct waiter *waiter)
 static void await(const _Atomic bool *flag)
 {
     uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
-    while (!atomic_load(flag) && pv_clock_now_ns() < deadline_ns) {
+    while (!atomic_load(flag)) {
+        assert_true(pv_clock_now_ns() < deadline_ns);
         pv_clock_sleep_ns(100 * PV_NS_PER_US);
     }
 }

@@ -46,7 +46,7 @@ void caller_open(struct caller *caller, int flags);
 void caller_close(struct caller *caller);
 /* How many fences have been reported. */
 uint32_t caller_fences(struct caller *caller);
-/* Polls in sync mode. False when fewer than `count` have been reported within 20 s. */
+/* Polls in sync mode. False when fewer than `count` are ever reported. */
 bool caller_wait_fences(struct caller *caller, uint32_t count);
 
 /* A guest with a context of its own, and no ring yet. NULL when the library refuses. */
