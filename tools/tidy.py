@@ -37,7 +37,8 @@ COMMENT_PERCENT = 40
 COMMENT_LINES = 20 # of a header that is long enough to be asked
 
 C_SUFFIXES = {".c", ".h"}
-SHADER_SUFFIXES = {".glsl", ".vert", ".frag", ".comp"}
+SHADER_SUFFIXES = {".glsl", ".vert", ".tesc", ".tese", ".geom", ".task", ".mesh", ".frag", ".comp",
+                   ".rgen", ".rmiss", ".rchit", ".rahit"}
 CODE_SUFFIXES = C_SUFFIXES | SHADER_SUFFIXES | {".py", ".sh", ".swift"}
 TAB_NAMES = {"Makefile"}
 TAB_SUFFIXES = {".scd"} # whose format asks for them

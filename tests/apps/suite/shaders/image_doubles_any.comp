@@ -1,0 +1,11 @@
+#version 450
+#extension GL_EXT_shader_image_load_formatted : require
+// The image's format is not known here.
+layout(local_size_x = 4, local_size_y = 4) in;
+layout(set = 0, binding = 0) uniform uimage2D image;
+
+void main()
+{
+    ivec2 at = ivec2(gl_GlobalInvocationID.xy);
+    imageStore(image, at, imageLoad(image, at) * 2 + 1);
+}

@@ -1,0 +1,11 @@
+#version 450
+layout(local_size_x = 1) in;
+layout(set = 0, binding = 0) buffer Data { vec4 at[]; };
+layout(set = 0, binding = 1) uniform texture2D image;
+layout(set = 0, binding = 2) uniform sampler how;
+
+void main()
+{
+    vec4 where = at[gl_WorkGroupID.x];
+    at[gl_WorkGroupID.x] = textureLod(sampler2D(image, how), where.xy, where.w);
+}
