@@ -245,6 +245,8 @@ struct app_graphics {
 void app_graphics_init(struct app_graphics *g, VkPipelineLayout layout);
 void app_graphics_stage(struct app_graphics *g, VkShaderStageFlagBits stage, VkShaderModule module);
 void app_graphics_dynamic(struct app_graphics *g, VkDynamicState state);
+/* Initialised, with shaders that paint the left half red: six vertices. */
+void app_graphics_red(struct app *app, struct app_graphics *g);
 VkPipeline app_graphics_create(struct app *app, struct app_graphics *g);
 
 /* Clears to opaque black; what is drawn between them is read from `target` by app_read(). */

@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+/* clang-format off */
+#include "half_vert.spv.h"
+#include "red_frag.spv.h"
+/* clang-format on */
+
 void app_graphics_init(struct app_graphics *g, VkPipelineLayout layout)
 {
     memset(g, 0, sizeof(*g));
@@ -64,6 +69,13 @@ void app_graphics_stage(struct app_graphics *g, VkShaderStageFlagBits stage, VkS
 void app_graphics_dynamic(struct app_graphics *g, VkDynamicState state)
 {
     g->dynamics[g->dynamic.dynamicStateCount++] = state;
+}
+
+void app_graphics_red(struct app *app, struct app_graphics *g)
+{
+    app_graphics_init(g, app_layout(app, VK_NULL_HANDLE, 0, 0));
+    app_graphics_stage(g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, half_vert));
+    app_graphics_stage(g, VK_SHADER_STAGE_FRAGMENT_BIT, APP_SHADER(app, red_frag));
 }
 
 VkPipeline app_graphics_create(struct app *app, struct app_graphics *g)

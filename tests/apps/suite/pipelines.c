@@ -17,13 +17,6 @@ enum { PIXELS = APP_WIDTH * APP_HEIGHT };
 
 /* --- helpers ---------------------------------------------------------------------------------- */
 
-static void red_graphics(struct app *app, struct app_graphics *g)
-{
-    app_graphics_init(g, app_layout(app, VK_NULL_HANDLE, 0, 0));
-    app_graphics_stage(g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, half_vert));
-    app_graphics_stage(g, VK_SHADER_STAGE_FRAGMENT_BIT, APP_SHADER(app, red_frag));
-}
-
 static VkPipeline create(struct app *app, VkPipelineCache cache,
                          const VkGraphicsPipelineCreateInfo *info)
 {
@@ -90,7 +83,7 @@ static void pipeline_cache(struct app *app)
 {
     struct app_graphics g;
     VkPipelineCache caches[2] = {cache(app, NULL, 0)}, merged = cache(app, NULL, 0);
-    red_graphics(app, &g);
+    app_graphics_red(app, &g);
     VkPipeline first = create(app, caches[0], &g.info);
     caches[1] = copy_of(app, caches[0]);
     VkPipeline second = create(app, caches[1], &g.info);
@@ -159,7 +152,7 @@ static void creation_feedback(struct app *app)
     };
     struct app_graphics g;
     memset(all, 0xff, sizeof(all));
-    red_graphics(app, &g);
+    app_graphics_red(app, &g);
     g.rendering.pNext = APP_OR(1, 0) ? &feedback : NULL;
     VkPipeline pipeline = app_graphics_create(app, &g);
     for (uint32_t i = 0; i < 3; i++) {
@@ -178,7 +171,7 @@ static void derivative_pipelines(struct app *app)
     VkGraphicsPipelineCreateInfo infos[2];
     VkPipeline pipelines[3];
     for (uint32_t i = 0; i < 3; i++) {
-        red_graphics(app, &g[i]);
+        app_graphics_red(app, &g[i]);
         g[i].info.flags =
             i == 0 ? VK_PIPELINE_CREATE_ALLOW_DERIVATIVES_BIT : VK_PIPELINE_CREATE_DERIVATIVE_BIT;
         g[i].info.basePipelineIndex = i == 1 ? 0 : -1;

@@ -2,10 +2,8 @@
 #include "app.h"
 
 /* clang-format off */
-#include "half_vert.spv.h"
 #include "pass_amplify_geom.spv.h"
 #include "pass_capture_vert.spv.h"
-#include "red_frag.spv.h"
 /* clang-format on */
 
 enum { HALF = APP_WIDTH * APP_HEIGHT / 2 };
@@ -27,17 +25,10 @@ static VkQueryPool query_pool(struct app *app, VkQueryType type, uint32_t count,
     return pool;
 }
 
-static void red_graphics(struct app *app, struct app_graphics *g)
-{
-    app_graphics_init(g, app_layout(app, VK_NULL_HANDLE, 0, 0));
-    app_graphics_stage(g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, half_vert));
-    app_graphics_stage(g, VK_SHADER_STAGE_FRAGMENT_BIT, APP_SHADER(app, red_frag));
-}
-
 static VkPipeline red_half(struct app *app)
 {
     struct app_graphics g;
-    red_graphics(app, &g);
+    app_graphics_red(app, &g);
     return app_graphics_create(app, &g);
 }
 
@@ -166,7 +157,7 @@ static void primitives_generated_by_geometry(struct app *app)
     struct app_image target = app_target(app, VK_FORMAT_R8G8B8A8_UNORM, VK_SAMPLE_COUNT_1_BIT);
     VkQueryPool pool = query_pool(app, VK_QUERY_TYPE_PRIMITIVES_GENERATED_EXT, 2, 0);
     struct app_graphics g;
-    red_graphics(app, &g);
+    app_graphics_red(app, &g);
     app_graphics_stage(&g, VK_SHADER_STAGE_GEOMETRY_BIT, APP_SHADER(app, pass_amplify_geom));
     g.assembly.topology = VK_PRIMITIVE_TOPOLOGY_POINT_LIST;
     VkPipeline pipeline = app_graphics_create(app, &g);
