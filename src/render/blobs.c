@@ -169,8 +169,9 @@ enum pv_result pv_render_attach_memory(struct pv_render_context *context, uint32
     return result;
 }
 
-/* How long a ring waits for memory that is on its way, and how often it looks. */
-static const uint64_t arrival_timeout_ns = 2 * PV_NS_PER_S;
+/* How long a ring waits for memory that is on its way, and how often it looks. Long, because what
+ * brings the memory may be behind a driver's compiler on a machine with much else to do. */
+static const uint64_t arrival_timeout_ns = 10 * PV_NS_PER_S;
 static const uint64_t arrival_step_ns = 50 * PV_NS_PER_US;
 
 static PV_COLD struct pv_blob *await_resource(struct pv_exec *x, uint32_t resource_id)

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "checks.h"
 #include "fakes/guest_remote.h"
+#include "fakes/patience.h"
 #include "front/context/serve.h"
 #include "isolate/hosts.h"
 #include "isolate/messages.h"
@@ -201,7 +202,7 @@ static void hang_up_ends_a_context_that_waits_for_its_guest(void **state)
     uint64_t before_ns = pv_clock_now_ns();
     guest_destroy(g);
     remote_server_join(&test->server);
-    assert_true(pv_clock_now_ns() - before_ns < 5 * PV_NS_PER_S);
+    assert_true(pv_clock_now_ns() - before_ns < PATIENCE_NS);
     test->server = (struct remote_server){0};
     test->g = open_guest(&test->server);
 }
@@ -297,9 +298,9 @@ static void threads_serve_as_many_contexts_as_they_may(void **state)
             guest_destroy(guests[i]);
         }
         struct pollfd ended = {.fd = pv_hosts_poll_fd(hosts), .events = POLLIN};
-        uint64_t deadline_ns = pv_clock_now_ns() + 5 * PV_NS_PER_S;
+        uint64_t deadline_ns = pv_clock_now_ns() + PATIENCE_NS;
         while (guest_baseline().threads > baseline.threads && pv_clock_now_ns() < deadline_ns) {
-            assert_int_equal(poll(&ended, 1, 5000), 1);
+            assert_int_equal(poll(&ended, 1, PATIENCE_S * 1000), 1);
             pv_hosts_dispatch(hosts);
             assert_int_equal(pv_hosts_process_count(hosts), 0);
         }
@@ -344,10 +345,10 @@ static void memory_that_never_comes_is_a_fault(void **state)
     assert_true(set_reply(g, 0x10000));
     assert_true(guest_remote_wait_lost(g, &why));
     uint64_t waited_ns = pv_clock_now_ns() - begin_ns;
-    assert_true(waited_ns >= 2 * PV_NS_PER_S && waited_ns < 10 * PV_NS_PER_S);
+    assert_true(waited_ns >= 10 * PV_NS_PER_S && waited_ns < PATIENCE_NS);
 }
 
-/* The test's end hangs up; it must not take 2 s. */
+/* The test's end hangs up; it must not wait for the memory, too. */
 static void a_ring_that_waits_for_memory_can_be_stopped(void **state)
 {
     struct remote_server server = {0};
@@ -358,7 +359,7 @@ static void a_ring_that_waits_for_memory_can_be_stopped(void **state)
     uint64_t begin_ns = pv_clock_now_ns();
     guest_destroy(g);
     remote_server_join(&server);
-    assert_true(pv_clock_now_ns() - begin_ns < PV_NS_PER_S);
+    assert_true(pv_clock_now_ns() - begin_ns < 8 * PV_NS_PER_S);
 }
 
 static struct pv_packets start_server(struct remote_server *server)

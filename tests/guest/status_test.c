@@ -108,20 +108,27 @@ static void a_query_that_repeats_the_last_one_is_held_until_the_answer_changes(v
     destroy_fence(g, fence);
 }
 
-/* Never signalled. A machine that is busy with other things makes it longer, not shorter. */
+/* Never signalled. A machine that is busy with other things makes it longer, not shorter; how much
+ * shows an answer that is never held: the next command's. */
 static void a_held_answer_goes_out_in_time(void **state)
 {
     struct guest *g = guest_of(state);
     uint64_t fence = create_fence(g);
     struct pv_vkGetFenceStatus a = {GUEST_HANDLE(g->device), GUEST_HANDLE(fence), VK_SUCCESS};
     uint64_t best_ns = UINT64_MAX;
-    for (uint32_t i = 0; i < TRIES; i++) {
+    uint64_t plain_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < TRIES && best_ns >= PV_NS_PER_MS; i++) {
         uint64_t begin_ns = pv_clock_now_ns();
         uint64_t asked = ASK_TWICE(g, vkGetFenceStatus, &a);
         uint64_t took_ns = pv_clock_now_ns() - begin_ns;
         best_ns = asked > 2 && took_ns < best_ns ? took_ns : best_ns;
+        begin_ns = pv_clock_now_ns();
+        destroy_fence(g, 0);
+        assert_true(guest_finish(&g->ring));
+        took_ns = pv_clock_now_ns() - begin_ns;
+        plain_ns = took_ns < plain_ns ? took_ns : plain_ns;
     }
-    assert_true(best_ns < PV_NS_PER_MS || !can_hold());
+    assert_true(best_ns < PV_NS_PER_MS + 4 * plain_ns || !can_hold());
     destroy_fence(g, fence);
 }
 
