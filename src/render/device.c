@@ -39,6 +39,13 @@ static bool is_emulated(const struct pv_physical_device *device, const char *nam
            (!device->has_fence_fd && strcmp(name, VK_KHR_EXTERNAL_FENCE_FD_EXTENSION_NAME) == 0);
 }
 
+/* What the guest does by itself, and extensions of the host's stand on all the same. */
+static bool is_wanted_by_others(const struct pv_physical_device *device, const char *name)
+{
+    return device->has_deferred_operations &&
+           strcmp(name, VK_KHR_DEFERRED_HOST_OPERATIONS_EXTENSION_NAME) == 0;
+}
+
 static void add_own_extensions(const struct pv_physical_device *device, struct extension_list *list)
 {
     const struct {
@@ -72,10 +79,12 @@ static VkResult choose_extensions(struct pv_exec *x, const struct pv_physical_de
     }
     for (uint32_t i = 0; i < info->enabledExtensionCount; i++) {
         const char *name = info->ppEnabledExtensionNames[i];
-        if (pv_physical_device_extension(device, name) == NULL) {
+        const struct pv_extension *known = pv_extension_find(name);
+        bool is_guest_only = known != NULL && known->guest_only;
+        if (!is_guest_only && pv_physical_device_extension(device, name) == NULL) {
             return VK_ERROR_EXTENSION_NOT_PRESENT;
         }
-        if (!is_emulated(device, name)) {
+        if (is_guest_only ? is_wanted_by_others(device, name) : !is_emulated(device, name)) {
             add_extension(list, name);
         }
     }

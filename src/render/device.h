@@ -33,6 +33,7 @@ struct pv_physical_device {
     const struct pv_memory_plan *plan;
     struct pv_memory_plan *own_plan; /* probed here; NULL when the plan is borrowed */
     bool has_portability_subset;
+    bool has_deferred_operations;
     VkExtensionProperties *extensions; /* as the guest sees them */
     uint32_t extension_count;
     bool has_semaphore_sync_fd; /* the driver really imports and exports; else we emulate */

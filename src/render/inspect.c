@@ -140,6 +140,8 @@ static void note_host_extensions(struct pv_physical_device *device,
     device->has_fence_fd = listed(list, count, VK_KHR_EXTERNAL_FENCE_FD_EXTENSION_NAME);
     device->has_semaphore_sync_fd = device->has_semaphore_fd && plan->semaphore_sync_fd.works != 0;
     device->has_fence_sync_fd = device->has_fence_fd && plan->fence_sync_fd.works != 0;
+    device->has_deferred_operations =
+        listed(list, count, VK_KHR_DEFERRED_HOST_OPERATIONS_EXTENSION_NAME);
     device->has_portability_subset = listed(list, count, "VK_KHR_portability_subset");
 }
 

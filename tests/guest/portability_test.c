@@ -243,6 +243,25 @@ static void what_stands_for_fds_is_offered_and_not_asked_of_the_driver(void **st
     assert_true(was_enabled(VK_KHR_PORTABILITY_SUBSET_EXTENSION_NAME));
 }
 
+/* Newer guests name what they do by themselves; the host's ray tracing wants one of these named. */
+static void what_the_guest_does_itself_is_named_where_others_want_it(void **state)
+{
+    struct guest *g = portable_guest(state, true);
+    static const char *const names[] = {
+        VK_KHR_ACCELERATION_STRUCTURE_EXTENSION_NAME,
+        VK_KHR_DEFERRED_HOST_OPERATIONS_EXTENSION_NAME,
+        VK_KHR_MAP_MEMORY_2_EXTENSION_NAME,
+    };
+    guest_open(g, GUEST_STAGE_PHYSICAL_DEVICE);
+    assert_true(is_offered(g, names[0]));
+    assert_false(is_offered(g, names[1]));
+    assert_false(is_offered(g, names[2]));
+    assert_int_equal(create_device(g, names, 3), VK_SUCCESS);
+    assert_true(was_enabled(names[0]));
+    assert_true(was_enabled(names[1]));
+    assert_false(was_enabled(names[2]));
+}
+
 /* The probe opens an instance and a device of its own. */
 static void the_probe_does_likewise(void **state)
 {
@@ -267,6 +286,7 @@ int main(void)
         GUEST_TEST_BARE(the_subset_is_enabled_with_all_that_it_has),
         GUEST_TEST_BARE(the_subset_is_hidden_from_guests),
         GUEST_TEST_BARE(what_stands_for_fds_is_offered_and_not_asked_of_the_driver),
+        GUEST_TEST_BARE(what_the_guest_does_itself_is_named_where_others_want_it),
         GUEST_TEST_BARE(the_probe_does_likewise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
