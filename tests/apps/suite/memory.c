@@ -78,7 +78,9 @@ static void memory_types(struct app *app)
             APP_CHECK(app, MapMemory, app->device, memory, 0, VK_WHOLE_SIZE, 0, &map);
             app_check(app, APP_FIND(app, vkInvalidateMappedMemoryRanges)(app->device, 1, &range),
                       "vkInvalidateMappedMemoryRanges");
-            app_expect_words(app, "mapped", map, expected, WORDS);
+            /* Not for the checksum: not all types of the host's can be mapped in a guest. */
+            app_expect(app, memcmp(map, expected, sizeof(expected)) == 0,
+                       "type %u reads otherwise through its map", i);
             app->vk.UnmapMemory(app->device, memory);
         }
     }
