@@ -4,8 +4,8 @@ DESTDIR ?=
 # Everything goes here; the release build is build/meson, and build/pearvisor is a link into it.
 BUILD := build/meson
 
-.PHONY: all build demo vm-demo test vm-test swift-test bench fuzz check-style format install clean
-.PHONY: distclean help setup-%
+.PHONY: all build demo vm-demo test vm-test test-matrix swift-test bench fuzz check-style format
+.PHONY: install clean distclean help setup-%
 
 all: build ## Build build/pearvisor and build/virgl/libvirglrenderer.so.1
 
@@ -49,6 +49,9 @@ vm-demo: setup-vm setup-bench ## Boot guests that draw on this host's GPU; leave
 
 vm-test: setup-vm setup-test ## Boot guests and break what they stand on: the long form
 	@tools/run-tests vm-long
+
+test-matrix: setup-test setup-vm ## Compare guests and hosts of this Mesa and of Debian testing's
+	@tools/run-tests matrix
 
 swift-test: setup-swift ## Test the Swift package; unpacks a Debian with Swift where that is missing
 	@tools/swift-test

@@ -1,34 +1,29 @@
 #!/usr/bin/env python3
 """A device says the same of itself natively and through PearVisor, but for differences.toml.
 
-PV_TEST_PROGRAM is pearvisor, PV_TEST_CAPABILITIES what prints a device's answers (capabilities.c),
-PV_VK_XML the registry: it tells which struct belongs to which version or extension, and what only
-one side has is not compared field by field. On lavapipe; skipped without it or without Venus.
+PV_TEST_CAPABILITIES is what prints a device's answers (capabilities.c), PV_VK_XML the registry: it
+tells which struct belongs to which version or extension, and what only one side has is not compared
+field by field. sides.py says what is compared; skipped where it is not there.
 """
 
 import dataclasses
 import fnmatch
-import glob
 import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 import tomllib
 import unittest
 import xml.etree.ElementTree
 
+import sides
+
 HERE = pathlib.Path(__file__).resolve().parent
+PROTOCOL = HERE.parents[1] / "protocol/venus.json"
 TIMEOUT_S = 600  # doctor looks at every driver that there is
-SKIPPED = 77     # Meson's status for a test that could not be made here
 VERSION = "VkPhysicalDeviceProperties2.properties.apiVersion"
-
-
-def read_answers(text):
-    """{path: value} of what capabilities.c printed."""
-    return dict(line.split(" ", 1) for line in text.splitlines())
 
 
 class Registry:
@@ -81,20 +76,26 @@ def is_cause_there(when, device):
     if words[0] == "probe" and len(words) == 4 and words[2] == "=":
         value = device.probed
         for key in words[1].split("."):
-            value = value[key]
+            value = value[int(key) if key.isdecimal() else key]
         return json.dumps(value) == words[3]
     if words[0] == "native" and len(words) == 4 and words[2] == ">":
         return int(device.native[words[1]]) > int(words[3])
     raise ValueError(f"not a cause: {when}")
 
 
-def judge(found, lists, device):
-    """What is wrong, a line each: differences without an entry, entries without a difference."""
-    wrong, explained = [], set()
+def judge(found, lists, device, carried):
+    """What is wrong, a line each: differences without an entry, entries without a difference.
+
+    `carried`: the extensions that the protocol has an encoding for.
+    """
+    wrong = []
+    explained = {path for path, (_, guest) in found.items() if path.startswith("extension.") and
+                 guest is None and path.removeprefix("extension.") not in carried}
     mesa = re.search(r"Mesa (\S+)", device.guest["VkPhysicalDeviceDriverProperties.driverInfo"])
     for kind, entry in [(kind, one) for kind in ("venus", "pearvisor") for one in lists[kind]]:
         if not mesa[1].startswith(entry.get("mesa", "")) or \
-                not device.said("driverName").startswith(entry.get("driver", "")):
+                not device.said("driverName").startswith(entry.get("driver", "")) or \
+                f"Mesa {entry.get('host', '')}" not in f"{device.said('driverInfo')} Mesa ":
             continue
         if kind == "pearvisor" and not is_cause_there(entry["when"], device):
             wrong.append(f"the cause is not there: {entry['when']} ({entry['why']})")
@@ -136,7 +137,7 @@ class Judgement(unittest.TestCase):
         found = differences(self.registry, native, seen)
         found.pop(VERSION, None)
         return judge(found, lists or self.LISTS,
-                     Device(native, seen, {"sparse": {"works": works}}))
+                     Device(native, seen, {"sparse": {"works": works}}), {"VK_EXT_new"})
 
     def test_what_is_listed_passes(self):
         self.assertEqual(self.verdict(name="b", size="0"), [])
@@ -157,6 +158,14 @@ class Judgement(unittest.TestCase):
         self.assertEqual(self.verdict(lists=nothing, version=(1, 0), other="y"), [])
         self.assertNotEqual(self.verdict(lists=nothing, other="y"), [])
 
+    def test_an_extension_that_cannot_be_carried_needs_no_entry(self):
+        for name, wrong in (("VK_EXT_new", 1), ("VK_EXT_unknown", 0)):
+            seen = {"VkPhysicalDeviceDriverProperties.driverInfo": "Mesa 25.0.7"}
+            device = Device({}, seen, {})
+            self.assertEqual(len(judge({f"extension.{name}": ("1", None)},
+                                       {"venus": [], "pearvisor": []}, device, {"VK_EXT_new"})),
+                             wrong)
+
     def test_entries_of_other_versions_and_drivers_do_not_count(self):
         lists = {"venus": [dict(self.LISTS["venus"][0], mesa="26")],
                  "pearvisor": [dict(self.LISTS["pearvisor"][0], driver="other")]}
@@ -165,18 +174,16 @@ class Judgement(unittest.TestCase):
 
 
 class Capabilities(unittest.TestCase):
-    def output(self, *command, **environment):
-        result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S,
-                                env=dict(os.environ, **environment), check=False)
+    def answers(self, result):
         self.assertEqual(result.returncode, 0, result.stderr)
-        return result.stdout
+        return sides.read_answers(result.stdout)
 
     def test_device_is_the_same_but_for_the_lists(self):
         program, reader = os.environ["PV_TEST_PROGRAM"], os.environ["PV_TEST_CAPABILITIES"]
-        native = read_answers(self.output(reader, VK_DRIVER_FILES=DRIVER, VK_ICD_FILENAMES=DRIVER))
-        guest = read_answers(self.output(program, "serve", "--driver", DRIVER, "--", reader))
-        doctor = subprocess.run([program, "doctor", "--json"], capture_output=True, text=True,
-                                timeout=TIMEOUT_S, check=False)  # may have other complaints
+        native = self.answers(sides.on_host(reader, timeout_s=TIMEOUT_S))
+        guest = self.answers(sides.in_guest(reader, timeout_s=TIMEOUT_S))
+        doctor = sides.run(sides.within(sides.HOST, program, "doctor", "--json"),
+                           TIMEOUT_S)  # may have other complaints
         gpus = {gpu["name"]: gpu for gpu in json.loads(doctor.stdout)["gpus"]}
         probed = gpus[native["VkPhysicalDeviceProperties2.properties.deviceName"]]
         lists = tomllib.loads((HERE / "differences.toml").read_text(encoding="utf-8"))
@@ -188,13 +195,13 @@ class Capabilities(unittest.TestCase):
         print(f"{len(both)} answers that both sides know, {len(found)} differences",
               file=sys.stderr)
         self.assertGreater(len(both), 1500)
-        self.assertEqual(judge(found, lists, Device(native, guest, probed)), [])
+        carried = json.loads(PROTOCOL.read_text(encoding="utf-8"))["extensions"]
+        wrong = judge(found, lists, Device(native, guest, probed), carried)
+        self.assertFalse(wrong, "\n".join(["", *wrong]))
 
-
-DRIVER = next(iter(sorted(glob.glob("/usr/share/vulkan/icd.d/lvp_icd*.json"))), None)
 
 if __name__ == "__main__":
-    if DRIVER is None or not glob.glob("/usr/share/vulkan/icd.d/virtio_icd*.json"):
-        print("capabilities_test: skipped: no lavapipe or no Venus here")
-        sys.exit(SKIPPED)
+    if sides.why_not():
+        print(f"capabilities_test: skipped: {sides.why_not()}")
+        sys.exit(sides.SKIPPED)
     unittest.main()

@@ -1,0 +1,82 @@
+"""The two sides of a comparison: a driver, natively, and Mesa's Venus driver in front of PearVisor.
+
+Both sides are this machine, or a folder with another Debian each (PV_TEST_HOST and PV_TEST_GUEST,
+which tools/in-debian enters): so a guest's Mesa can be older than the host's, and newer.
+PV_TEST_DRIVER is a manifest to take in the place of lavapipe's; PV_TEST_PROGRAM is pearvisor.
+"""
+
+import contextlib
+import glob
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+PATIENCE_S = 120  # for the server to listen; its drivers are asked by then
+SKIPPED = 77      # Meson's status for a test that could not be made here
+HOST, GUEST = (os.environ.get(f"PV_TEST_{side}", "") for side in ("HOST", "GUEST"))
+
+
+def manifest(root, driver):
+    """The path that a driver's manifest has inside the root; None where there is none."""
+    found = sorted(glob.glob(f"{root}/usr/share/vulkan/icd.d/{driver}_icd*.json"))
+    return found[0].removeprefix(root) if found else None
+
+
+DRIVER = os.environ.get("PV_TEST_DRIVER") or manifest(HOST, "lvp")
+VENUS = manifest(GUEST, "virtio")
+
+
+def why_not():
+    """Why nothing can be compared here; None if it can."""
+    return None if DRIVER and VENUS else "no driver or no Venus here"
+
+
+def within(root, *command):
+    """The command, which may begin with NAME=VALUE, inside the root."""
+    return [PROJECT / "tools/in-debian", root, *command] if root else ["env", *command]
+
+
+def read_answers(text):
+    """{path: value} of what capabilities.c printed."""
+    return dict(line.split(" ", 1) for line in text.splitlines())
+
+
+def run(command, timeout_s):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=timeout_s, check=False)
+
+
+def on_host(*command, timeout_s):
+    """Runs it natively, on the driver and no other."""
+    return run(within(HOST, f"VK_DRIVER_FILES={DRIVER}", f"VK_ICD_FILENAMES={DRIVER}", *command),
+               timeout_s)
+
+
+@contextlib.contextmanager
+def serving():
+    """`pearvisor serve` with the driver: the path of its socket."""
+    program = os.environ["PV_TEST_PROGRAM"]
+    with tempfile.TemporaryDirectory(dir=pathlib.Path(program).parent) as folder:
+        socket = f"{folder}/socket"
+        server = subprocess.Popen(within(HOST, program, "serve",
+                                         "--driver", DRIVER, "--socket", socket))
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            while not os.path.exists(socket):
+                assert server.poll() is None, "pearvisor serve has ended"
+                assert time.monotonic() < deadline, "pearvisor serve does not listen"
+                time.sleep(0.01)
+            yield socket
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def in_guest(*command, timeout_s):
+    """Runs it on Venus, in front of PearVisor."""
+    with serving() as socket:
+        return run(within(GUEST, f"VK_DRIVER_FILES={VENUS}", f"VK_ICD_FILENAMES={VENUS}",
+                          "VN_DEBUG=vtest", f"VTEST_SOCKET_NAME={socket}", *command), timeout_s)
