@@ -126,6 +126,7 @@ static void bresenham_lines(struct app *app)
     VkPipelineRasterizationLineStateCreateInfoEXT lines = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_RASTERIZATION_LINE_STATE_CREATE_INFO_EXT,
         .lineRasterizationMode = VK_LINE_RASTERIZATION_MODE_BRESENHAM_EXT,
+        .lineStippleFactor = 1,
     };
     struct app_graphics g;
     struct draw draw;

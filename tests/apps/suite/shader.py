@@ -11,7 +11,7 @@ import sys
 
 glslang, shader, header = sys.argv[1:]
 name = pathlib.Path(shader).name.replace(".", "_")
-subprocess.run([glslang, "-V", "--quiet", "--target-env", "vulkan1.3", "--vn", name, "-o", header,
+subprocess.run([glslang, "-V", "--quiet", "--target-env", "vulkan1.2", "--vn", name, "-o", header,
                 shader], check=True)
 made = pathlib.Path(header)
 made.write_text(made.read_text(encoding="utf-8").replace("const uint32_t", "static const uint32_t"),
