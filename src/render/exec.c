@@ -78,7 +78,7 @@ void pv_exec_failed_silently(struct pv_exec *x, VkResult result)
 
 void pv_exec_absent(struct pv_exec *x)
 {
-    pv_exec_fault(x, "the extension that brings this command is not enabled");
+    pv_exec_fault(x, "the driver lacks this command, or what brings it is not enabled");
 }
 
 bool pv_exec_must_stop(const struct pv_exec *x)

@@ -110,7 +110,7 @@ static PV_ALWAYS_INLINE struct pv_device *pv_exec_device(struct pv_exec *x)
 /* The context's one instance; NULL and a fault when there is none. */
 struct pv_instance *pv_exec_instance(struct pv_exec *x);
 
-/* The driver lacks this command (its extension is not enabled): a fault. */
+/* The driver lacks this command, or its extension is not enabled: a fault. */
 PV_COLD void pv_exec_absent(struct pv_exec *x);
 
 /* Claims an id for an object that the command is about to create; false and a fault otherwise. */

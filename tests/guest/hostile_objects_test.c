@@ -1,3 +1,4 @@
+#include "fakes/fake_vulkan.h"
 #include "hostile.h"
 
 /* Ids that are wrong in every way that an id can be wrong. */
@@ -314,6 +315,36 @@ static void a_command_of_an_extension_that_is_not_enabled(struct guest *g)
     (void)GUEST_SEND(&g->ring, vkCmdEndTransformFeedbackEXT, .commandBuffer = id);
 }
 
+/* A driver without one of the commands that its version has. */
+static bool lack(void *user, enum pv_fake_command command, void *args)
+{
+    struct pv_fake_vkGetDeviceProcAddr *a = args;
+    return command == PV_FAKE_vkGetDeviceProcAddr && strcmp(a->pName, user) == 0; /* NULL */
+}
+
+static VkDevice create_device_without(struct guest *g, char *name)
+{
+    pv_fake_set_hook(lack, name);
+    uint64_t device = guest_create_device(g, 1);
+    pv_fake_set_hook(NULL, NULL);
+    return GUEST_HANDLE(device);
+}
+
+static void a_command_that_the_driver_lacks(struct guest *g)
+{
+    const VkEventCreateInfo info = {.sType = VK_STRUCTURE_TYPE_EVENT_CREATE_INFO};
+    VkEvent event = GUEST_HANDLE(guest_id(g));
+    (void)GUEST_SEND(&g->ring, vkCreateEvent, .device = create_device_without(g, "vkCreateEvent"),
+                     .pCreateInfo = &info, .pEvent = &event);
+}
+
+static void a_wait_that_the_driver_lacks(struct guest *g)
+{
+    const VkSemaphoreWaitInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO};
+    (void)GUEST_SEND(&g->ring, vkWaitSemaphores,
+                     .device = create_device_without(g, "vkWaitSemaphores"), .pWaitInfo = &info);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +386,8 @@ int main(void)
         HOSTILE(a_pool_of_another_type, "vkAllocateCommandBuffers", "another type"),
         HOSTILE(a_command_of_an_extension_that_is_not_enabled, "vkCmdEndTransformFeedbackEXT",
                 "not enabled"),
+        HOSTILE(a_command_that_the_driver_lacks, "vkCreateEvent", "the driver lacks"),
+        HOSTILE(a_wait_that_the_driver_lacks, "vkWaitSemaphores", "the driver lacks"),
     };
     return cmocka_run_group_tests(tests, hostile_setup, hostile_teardown);
 }
