@@ -67,12 +67,13 @@ static void a_pools_children_leave_with_it(void **state)
     assert_int_equal(objects_alive(g), before);
 }
 
-static void descriptor_sets_leave_when_their_pool_is_reset(void **state)
+static void descriptor_sets_leave_when_freed_or_when_their_pool_is_reset(void **state)
 {
     struct guest *g = guest_of(state);
     const VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, 16};
     const VkDescriptorPoolCreateInfo pool_info = {
         .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+        .flags = VK_DESCRIPTOR_POOL_CREATE_FREE_DESCRIPTOR_SET_BIT,
         .maxSets = 16,
         .poolSizeCount = 1,
         .pPoolSizes = &size,
@@ -100,6 +101,15 @@ static void descriptor_sets_leave_when_their_pool_is_reset(void **state)
         .device = GUEST_HANDLE(g->device), .pAllocateInfo = &info, .pDescriptorSets = &set};
     assert_int_equal(GUEST_RESULT(&g->ring, vkAllocateDescriptorSets, &allocate), VK_SUCCESS);
     assert_int_equal(objects_alive(g), before + 1);
+    struct pv_vkFreeDescriptorSets release = {.device = GUEST_HANDLE(g->device),
+                                              .descriptorPool = GUEST_HANDLE(pool),
+                                              .descriptorSetCount = 1,
+                                              .pDescriptorSets = &set};
+    assert_int_equal(GUEST_RESULT(&g->ring, vkFreeDescriptorSets, &release), VK_SUCCESS);
+    assert_int_equal(objects_alive(g), before);
+    set = GUEST_HANDLE(guest_id(g));
+    allocate.pDescriptorSets = &set;
+    assert_int_equal(GUEST_RESULT(&g->ring, vkAllocateDescriptorSets, &allocate), VK_SUCCESS);
     struct pv_vkResetDescriptorPool reset = {.device = GUEST_HANDLE(g->device),
                                              .descriptorPool = GUEST_HANDLE(pool)};
     assert_int_equal(GUEST_RESULT(&g->ring, vkResetDescriptorPool, &reset), VK_SUCCESS);
@@ -303,7 +313,7 @@ int main(void)
         GUEST_TEST(objects_that_are_destroyed_leave_nothing),
         GUEST_TEST(destroying_null_is_nothing),
         GUEST_TEST(a_pools_children_leave_with_it),
-        GUEST_TEST(descriptor_sets_leave_when_their_pool_is_reset),
+        GUEST_TEST(descriptor_sets_leave_when_freed_or_when_their_pool_is_reset),
         GUEST_TEST_BARE(a_device_takes_its_objects_with_it),
         GUEST_TEST_BARE(an_instance_takes_its_devices_with_it),
         GUEST_TEST_BARE(an_instance_can_follow_another),
