@@ -9,10 +9,18 @@
 
 /* Where the driver's memory is, as the last allocation imported it. */
 static void *imported;
+static VkBool32 wants_dedication; /* the driver, for buffers */
 
 static bool note_import(void *user, enum pv_fake_command command, void *args)
 {
     (void)user;
+    if (command == PV_FAKE_vkGetBufferMemoryRequirements2) {
+        VkMemoryRequirements2 *requirements =
+            ((struct pv_vkGetBufferMemoryRequirements2 *)args)->pMemoryRequirements;
+        VkMemoryDedicatedRequirements *dedication = requirements->pNext;
+        dedication->requiresDedicatedAllocation = wants_dedication;
+        return true;
+    }
     if (command == PV_FAKE_vkAllocateMemory) {
         const struct pv_vkAllocateMemory *a = args;
         for (const VkBaseInStructure *link = a->pAllocateInfo->pNext; link != NULL;
@@ -30,6 +38,7 @@ static int setup(void **state)
 {
     int result = checked_setup(state);
     imported = NULL;
+    wants_dedication = VK_FALSE;
     pv_fake_set_hook(note_import, NULL);
     return result;
 }
@@ -156,6 +165,39 @@ static VkResult import_from(struct guest *g, uint32_t resource_id, uint64_t size
     const VkImportMemoryResourceInfoMESA import = {
         .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_RESOURCE_INFO_MESA, .resourceId = resource_id};
     return allocate(g, size, PV_FAKE_TYPE_VISIBLE, &import);
+}
+
+/* Mesa's driver puts a dedication on nearly everything, and imported pages take none. */
+static void a_dedication_is_kept_where_the_driver_needs_it(void **state)
+{
+    struct guest *g = guest_of(state);
+    const VkMemoryDedicatedAllocateInfo dedicated = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO,
+        .buffer = GUEST_HANDLE(make_buffer(g, 4096)),
+    };
+    wants_dedication = VK_TRUE;
+    assert_int_equal(allocate(g, 4096, PV_FAKE_TYPE_VISIBLE, &dedicated), VK_SUCCESS);
+    assert_null(imported);
+    wants_dedication = VK_FALSE;
+    assert_int_equal(allocate(g, 4096, PV_FAKE_TYPE_VISIBLE, &dedicated), VK_SUCCESS);
+    assert_non_null(imported);
+}
+
+static void a_resource_tells_which_memory_it_can_become(void **state)
+{
+    struct guest *g = guest_of(state);
+    struct guest_shm shm;
+    assert_int_equal(world_allocate(g, 65536, &shm, NULL), VK_SUCCESS);
+    VkMemoryResourceAllocationSizePropertiesMESA size = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_RESOURCE_ALLOCATION_SIZE_PROPERTIES_MESA};
+    VkMemoryResourcePropertiesMESA properties = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_RESOURCE_PROPERTIES_MESA, .pNext = &size};
+    struct pv_vkGetMemoryResourcePropertiesMESA a = {.device = GUEST_HANDLE(g->device),
+                                                     .resourceId = shm.resource_id,
+                                                     .pMemoryResourceProperties = &properties};
+    assert_int_equal(GUEST_RESULT(&g->ring, vkGetMemoryResourcePropertiesMESA, &a), VK_SUCCESS);
+    assert_int_equal(a.pMemoryResourceProperties->memoryTypeBits, 1U << PV_FAKE_TYPE_VISIBLE);
+    guest_shm_destroy(g, &shm);
 }
 
 static void a_memorys_blob_can_be_imported_again(void **state)
@@ -348,6 +390,8 @@ int main(void)
         MEMORY_TEST(a_blob_of_what_is_no_memory_is_refused),
         MEMORY_TEST(memory_that_is_not_visible_cannot_be_mapped),
         MEMORY_TEST(allocations_that_cannot_be_are_results),
+        MEMORY_TEST(a_dedication_is_kept_where_the_driver_needs_it),
+        MEMORY_TEST(a_resource_tells_which_memory_it_can_become),
         MEMORY_TEST(a_memorys_blob_can_be_imported_again),
         MEMORY_TEST(shared_memory_cannot_be_imported),
         MEMORY_TEST(memory_of_another_context_can_be_attached_and_imported),
