@@ -4,8 +4,8 @@ DESTDIR ?=
 # Everything goes here; the release build is build/meson, and build/pearvisor is a link into it.
 BUILD := build/meson
 
-.PHONY: all build demo vm-demo test vm-test test-matrix swift-test bench fuzz check-style format
-.PHONY: install clean distclean help setup-%
+.PHONY: all build demo vm-demo test vm-test test-matrix swift-test coverage bench fuzz check-style
+.PHONY: format install clean distclean help setup-%
 
 all: build ## Build build/pearvisor and build/virgl/libvirglrenderer.so.1
 
@@ -30,6 +30,9 @@ demo: setup-demo ## Draw natively and through PearVisor, compare, and leave pict
 
 test: setup-test setup-vm ## Run every test: gcc, ASan and UBSan, TSan, guests under QEMU
 	@tools/run-tests
+
+coverage: setup-test ## Show which commands and which of src/render the tests reach
+	@PYTHONDONTWRITEBYTECODE=1 tools/coverage
 
 bench: setup-bench ## Measure natively and through PearVisor; leaves build/bench/report.html
 	@$(MAKE) -s --no-print-directory build
@@ -67,7 +70,8 @@ install: build ## Install to DESTDIR and PREFIX
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet --no-rebuild
 
 clean: ## Remove what was built, but not what was fetched
-	@rm -rf build/meson build/asan build/tsan build/pearvisor build/virgl build/demo build/*.log
+	@rm -rf build/meson build/asan build/tsan build/coverage build/pearvisor build/virgl \
+	    build/demo build/*.log
 
 distclean: clean ## Remove all of build/
 	@rm -rf build
