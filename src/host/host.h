@@ -37,12 +37,13 @@ bool pv_host_gpu_matches(const char *choice, uint32_t index, const char *name);
 
 /* Fills the table; a command is there when the version is at least the one that made it core, or
  * an extension that brings it (under whichever alias) is enabled. What is absent stays NULL.
- * Generated: host_tables.gen.c. */
+ * A device's: NULL, or the name of a command of Vulkan 1.0 that the driver lacks; those are called
+ * without a look. Generated: host_tables.gen.c. */
 void pv_instance_table_load(struct pv_instance_table *table, PFN_vkGetInstanceProcAddr get,
                             VkInstance instance, uint32_t api_version);
-void pv_device_table_load(struct pv_device_table *table, PFN_vkGetDeviceProcAddr get,
-                          VkDevice device, uint32_t api_version, const char *const *extensions,
-                          uint32_t extension_count);
+const char *pv_device_table_load(struct pv_device_table *table, PFN_vkGetDeviceProcAddr get,
+                                 VkDevice device, uint32_t api_version,
+                                 const char *const *extensions, uint32_t extension_count);
 
 /* What the protocol knows of a device extension (extensions that the wire can carry). Generated. */
 struct pv_extension {

@@ -233,12 +233,18 @@ static VkResult create_host_device(struct pv_exec *x, struct pv_device *device,
     if (instance->api_version < api_version) {
         api_version = instance->api_version;
     }
-    pv_device_table_load(&device->vk, instance->vk.GetDeviceProcAddr, device->host, api_version,
-                         extensions.names, extensions.count);
-    if (!create_queues(device, guest, queue_count)) {
-        device->vk.DestroyDevice(device->host, NULL);
+    const char *lacking =
+        pv_device_table_load(&device->vk, instance->vk.GetDeviceProcAddr, device->host, api_version,
+                             extensions.names, extensions.count);
+    if (lacking != NULL) {
+        pv_log_error(x->context->log, "no device of a driver without %s", lacking);
+    }
+    if (lacking != NULL || !create_queues(device, guest, queue_count)) {
+        if (device->vk.DestroyDevice != NULL) {
+            device->vk.DestroyDevice(device->host, NULL);
+        }
         device->host = NULL;
-        return VK_ERROR_OUT_OF_HOST_MEMORY;
+        return lacking != NULL ? VK_ERROR_INITIALIZATION_FAILED : VK_ERROR_OUT_OF_HOST_MEMORY;
     }
     return VK_SUCCESS;
 }

@@ -322,27 +322,58 @@ static bool lack(void *user, enum pv_fake_command command, void *args)
     return command == PV_FAKE_vkGetDeviceProcAddr && strcmp(a->pName, user) == 0; /* NULL */
 }
 
-static VkDevice create_device_without(struct guest *g, char *name)
+static VkDevice create_device_without(struct guest *g, char *name, VkResult expected)
 {
+    static const float priority = 1;
+    const VkDeviceQueueCreateInfo queues = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                            .queueCount = 1,
+                                            .pQueuePriorities = &priority};
+    const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                                     .queueCreateInfoCount = 1,
+                                     .pQueueCreateInfos = &queues};
+    VkDevice id = GUEST_HANDLE(guest_id(g)), device = id;
+    struct pv_vkCreateDevice a = {.physicalDevice = GUEST_HANDLE(g->physical_device),
+                                  .pCreateInfo = &info,
+                                  .pDevice = &device};
     pv_fake_set_hook(lack, name);
-    uint64_t device = guest_create_device(g, 1);
+    assert_int_equal(GUEST_RESULT(&g->ring, vkCreateDevice, &a), expected);
     pv_fake_set_hook(NULL, NULL);
-    return GUEST_HANDLE(device);
+    return id;
 }
 
 static void a_command_that_the_driver_lacks(struct guest *g)
 {
-    const VkEventCreateInfo info = {.sType = VK_STRUCTURE_TYPE_EVENT_CREATE_INFO};
-    VkEvent event = GUEST_HANDLE(guest_id(g));
-    (void)GUEST_SEND(&g->ring, vkCreateEvent, .device = create_device_without(g, "vkCreateEvent"),
-                     .pCreateInfo = &info, .pEvent = &event);
+    char name[] = "vkCreateSamplerYcbcrConversion";
+    const VkSamplerYcbcrConversionCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_SAMPLER_YCBCR_CONVERSION_CREATE_INFO};
+    VkSamplerYcbcrConversion conversion = GUEST_HANDLE(guest_id(g));
+    (void)GUEST_SEND(&g->ring, vkCreateSamplerYcbcrConversion,
+                     .device = create_device_without(g, name, VK_SUCCESS), .pCreateInfo = &info,
+                     .pYcbcrConversion = &conversion);
 }
 
 static void a_wait_that_the_driver_lacks(struct guest *g)
 {
     const VkSemaphoreWaitInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO};
     (void)GUEST_SEND(&g->ring, vkWaitSemaphores,
-                     .device = create_device_without(g, "vkWaitSemaphores"), .pWaitInfo = &info);
+                     .device = create_device_without(g, "vkWaitSemaphores", VK_SUCCESS),
+                     .pWaitInfo = &info);
+}
+
+/* What handlers and timelines call without a look: then there is no device. */
+static void a_command_of_vulkan_1_0_that_the_driver_lacks(void **state)
+{
+    (void)state;
+    int64_t live_objects = world_live_objects();
+    struct guest_params params = world_params();
+    struct guest *g = guest_create(&params);
+    guest_open(g, GUEST_STAGE_PHYSICAL_DEVICE);
+    (void)create_device_without(g, "vkCreateFence", VK_ERROR_INITIALIZATION_FAILED);
+    assert_non_null(strstr(g->log.last_error, "vkCreateFence"));
+    assert_false(pv_render_is_fatal(g->context));
+    guest_open_device(g);
+    guest_destroy(g);
+    assert_true(world_live_objects() == live_objects);
 }
 
 int main(void)
@@ -386,8 +417,10 @@ int main(void)
         HOSTILE(a_pool_of_another_type, "vkAllocateCommandBuffers", "another type"),
         HOSTILE(a_command_of_an_extension_that_is_not_enabled, "vkCmdEndTransformFeedbackEXT",
                 "not enabled"),
-        HOSTILE(a_command_that_the_driver_lacks, "vkCreateEvent", "the driver lacks"),
+        HOSTILE(a_command_that_the_driver_lacks, "vkCreateSamplerYcbcrConversion",
+                "the driver lacks"),
         HOSTILE(a_wait_that_the_driver_lacks, "vkWaitSemaphores", "the driver lacks"),
+        cmocka_unit_test(a_command_of_vulkan_1_0_that_the_driver_lacks),
     };
     return cmocka_run_group_tests(tests, hostile_setup, hostile_teardown);
 }
