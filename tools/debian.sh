@@ -18,31 +18,32 @@ debian_sources() {
 # FOLDER appears whole or not at all. FOLDER.log has the whole story, and say() is told now and then
 # how far it is. The machine's settings for apt count. On failure, standard error says why.
 unpack_debian() {
-    local suite=$1 folder=$2 packages=$3 begin=$SECONDS child settings
+    # Names that no script has made readonly: "local" fails for those.
+    local of=$1 into=$2 wanted=$3 since=$SECONDS child settings
     shift 3
     settings=$(apt-config dump | grep '^Acquire::') || true
-    rm -rf "$folder.new"
-    mkdir -p "$folder.new"
+    rm -rf "$into.new"
+    mkdir -p "$into.new"
     # As a tar file, since without root mmdebstrap is somebody else, who may not enter this folder.
     # Left out here rather than by dpkg's path-exclude: for that, mmdebstrap sends every package
     # through a filter in Python.
     {
         mmdebstrap --format=tar --aptopt="$settings" "$@" \
-            --include="${packages// /,}" "$suite" - - |
-            tar -C "$folder.new" --no-same-owner --exclude='./dev/*' --exclude='./usr/share/doc/*' \
+            --include="${wanted// /,}" "$of" - - |
+            tar -C "$into.new" --no-same-owner --exclude='./dev/*' --exclude='./usr/share/doc/*' \
                 --exclude='./usr/share/locale/*' --exclude='./var/cache/apt/archives/*' -xf -
-    } >"$folder.log" 2>&1 <&0 &
+    } >"$into.log" 2>&1 <&0 &
     child=$!
     while kill -0 $child 2>/dev/null; do
         sleep 1
-        (((SECONDS - begin) % 10)) ||
-            say "  $((SECONDS - begin)) s: $(grep '^I:' "$folder.log" | tail -n 1)"
+        (((SECONDS - since) % 10)) ||
+            say "  $((SECONDS - since)) s: $(grep '^I:' "$into.log" | tail -n 1)"
     done
     wait $child || {
-        rm -rf "$folder.new"
-        grep '^E:' "$folder.log" >&2 || tail -n 5 "$folder.log" >&2
+        rm -rf "$into.new"
+        grep '^E:' "$into.log" >&2 || tail -n 5 "$into.log" >&2
         return 1
     }
-    rm -rf "$folder"
-    mv "$folder.new" "$folder"
+    rm -rf "$into"
+    mv "$into.new" "$into"
 }
