@@ -50,9 +50,14 @@ struct app_case {
 #define APP_FILES(X)                                                                               \
     X(buffers)                                                                                     \
     X(memory)                                                                                      \
+    X(layouts)                                                                                     \
+    X(host_copies)                                                                                 \
+    X(sparse)                                                                                      \
     X(images)                                                                                      \
     X(views)                                                                                       \
     X(sampling)                                                                                    \
+    X(planes)                                                                                      \
+    X(ycbcr)                                                                                       \
     X(compute)                                                                                     \
     X(numbers)                                                                                     \
     X(descriptors)                                                                                 \
@@ -62,6 +67,7 @@ struct app_case {
     X(draw_shapes)                                                                                 \
     X(draw_state)                                                                                  \
     X(draw_dynamic)                                                                                \
+    X(draw_switches)                                                                               \
     X(draw_blend)                                                                                  \
     X(passes)                                                                                      \
     X(stages)                                                                                      \
@@ -70,6 +76,7 @@ struct app_case {
     X(queries)                                                                                     \
     X(rays)                                                                                        \
     X(commands)                                                                                    \
+    X(newer)                                                                                       \
     X(sync)
 #define APP_DECLARE(file) extern const struct app_case app_cases_##file[];
 APP_FILES(APP_DECLARE)
