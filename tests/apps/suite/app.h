@@ -122,7 +122,7 @@ void app_expect_words(struct app *app, const char *what, const uint32_t *got,
 /* A result whose value the case has judged by itself. */
 void app_result(struct app *app, const void *bytes, size_t size);
 
-/* A command of the device's, or the instance's, that the tables lack. */
+/* A command of the device's that the table lacks. */
 PFN_vkVoidFunction app_find(struct app *app, const char *name);
 #define APP_FIND(app, name) ((PFN_##name)app_find(app, #name))
 

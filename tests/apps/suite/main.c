@@ -290,13 +290,7 @@ static void open_device(struct app *app)
 
 PFN_vkVoidFunction app_find(struct app *app, const char *name)
 {
-    PFN_vkVoidFunction function = NULL;
-    if (app->device != NULL) {
-        function = app->vki.GetDeviceProcAddr(app->device, name);
-    }
-    if (function == NULL) {
-        function = app->get_instance_proc(app->instance, name);
-    }
+    PFN_vkVoidFunction function = app->vki.GetDeviceProcAddr(app->device, name);
     app_expect(app, function != NULL, "no %s here", name);
     return function;
 }

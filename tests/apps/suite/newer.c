@@ -307,10 +307,11 @@ static void calibrated_timestamps(struct app *app)
     VkCalibratedTimestampInfoEXT infos[2];
     uint32_t count = 16, found = 0;
     uint64_t times[2][2], deviation;
-    app_check(
-        app,
-        APP_FIND(app, vkGetPhysicalDeviceCalibrateableTimeDomainsEXT)(app->gpu, &count, domains),
-        "vkGetPhysicalDeviceCalibrateableTimeDomainsEXT");
+    PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsEXT get_domains =
+        (PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsEXT)app->get_instance_proc(
+            app->instance, "vkGetPhysicalDeviceCalibrateableTimeDomainsEXT");
+    app_check(app, get_domains(app->gpu, &count, domains),
+              "vkGetPhysicalDeviceCalibrateableTimeDomainsEXT");
     for (uint32_t i = 0; i < count; i++) {
         found += domains[i] == wanted[0] || domains[i] == wanted[1];
     }

@@ -183,9 +183,10 @@ static void events(struct app *app)
     };
     const VkBufferCopy region = {0, 32, 16};
     expect_event(app, event, VK_EVENT_RESET, "at first");
-    APP_CHECK(app, SetEvent, app->device, event);
-    expect_event(app, event, VK_EVENT_SET, "when it is set");
-    APP_CHECK(app, ResetEvent, app->device, event);
+    /* Of an event that was set so, the validation layer 1.4.363 misunderstands a wait. */
+    APP_CHECK(app, SetEvent, app->device, second);
+    expect_event(app, second, VK_EVENT_SET, "when it is set");
+    APP_CHECK(app, ResetEvent, app->device, second);
     VkCommandBuffer command = app_begin(app);
     app->vk.CmdFillBuffer(command, data.buffer, 0, 16, APP_OR(3, 4));
     app->vk.CmdSetEvent(command, event, VK_PIPELINE_STAGE_TRANSFER_BIT);
