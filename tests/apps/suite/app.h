@@ -256,6 +256,11 @@ void app_graphics_dynamic(struct app_graphics *g, VkDynamicState state);
 void app_graphics_red(struct app *app, struct app_graphics *g);
 VkPipeline app_graphics_create(struct app *app, struct app_graphics *g);
 
+/* Stored at the end; what VK_ATTACHMENT_LOAD_OP_CLEAR makes of it at first is opaque black. */
+VkRenderingAttachmentInfo app_attachment(const struct app_image *image, VkImageLayout layout,
+                                         VkAttachmentLoadOp load);
+/* What vkCmdBeginRendering takes for pictures of 64 x 64, to be changed. */
+VkRenderingInfo app_rendering(const VkRenderingAttachmentInfo *colours, uint32_t count);
 /* Clears to opaque black; what is drawn between them is read from `target` by app_read(). */
 void app_begin_drawing(struct app *app, VkCommandBuffer command, const struct app_image *target);
 void app_end_drawing(struct app *app, VkCommandBuffer command, const struct app_image *target);

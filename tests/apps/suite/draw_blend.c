@@ -279,23 +279,11 @@ static void begin_part(struct app *app, VkCommandBuffer command, const struct ap
 {
     VkRenderingAttachmentInfo colours[2];
     for (uint32_t i = 0; i < count; i++) {
-        colours[i] = (VkRenderingAttachmentInfo){
-            .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
-            .imageView = targets[i].view,
-            .imageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
-            .loadOp = VK_ATTACHMENT_LOAD_OP_CLEAR,
-            .storeOp = VK_ATTACHMENT_STORE_OP_STORE,
-            .clearValue.color.float32 = {0, 0, 0, 1},
-        };
+        colours[i] = app_attachment(&targets[i], VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
+                                    VK_ATTACHMENT_LOAD_OP_CLEAR);
     }
-    const VkRenderingInfo info = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_INFO,
-        .flags = flags,
-        .renderArea = {{0, 0}, {APP_WIDTH, APP_HEIGHT}},
-        .layerCount = 1,
-        .colorAttachmentCount = count,
-        .pColorAttachments = colours,
-    };
+    VkRenderingInfo info = app_rendering(colours, count);
+    info.flags = flags;
     app->vk.CmdBeginRendering(command, &info);
 }
 

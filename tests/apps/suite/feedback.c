@@ -49,28 +49,10 @@ static void draw(struct app *app, VkCommandBuffer command, VkPipeline pipeline,
     app->vk.CmdDraw(command, vertex_count, instance_count, 0, 0);
 }
 
-/* What is there before is kept. */
-static VkRenderingAttachmentInfo attached(const struct app_image *image, VkImageLayout layout)
-{
-    return (VkRenderingAttachmentInfo){
-        .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
-        .imageView = image->view,
-        .imageLayout = layout,
-        .loadOp = VK_ATTACHMENT_LOAD_OP_LOAD,
-        .storeOp = VK_ATTACHMENT_STORE_OP_STORE,
-    };
-}
-
 static void begin(struct app *app, VkCommandBuffer command, const VkRenderingAttachmentInfo *colour,
                   uint32_t count)
 {
-    const VkRenderingInfo info = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_INFO,
-        .renderArea = {{0, 0}, {APP_WIDTH, APP_HEIGHT}},
-        .layerCount = 1,
-        .colorAttachmentCount = count,
-        .pColorAttachments = colour,
-    };
+    const VkRenderingInfo info = app_rendering(colour, count);
     app->vk.CmdBeginRendering(command, &info);
 }
 
@@ -104,7 +86,8 @@ static void attachment_feedback_loop(struct app *app)
     VkPipeline pipeline = app_graphics_create(app, &g);
     VkCommandBuffer command = app_begin(app);
     pass_preset(app, command, &picture, green, loop);
-    const VkRenderingAttachmentInfo colour = attached(&picture, loop);
+    const VkRenderingAttachmentInfo colour =
+        app_attachment(&picture, loop, VK_ATTACHMENT_LOAD_OP_LOAD);
     begin(app, command, &colour, 1);
     draw(app, command, pipeline, &from, 6, 1);
     app->vk.CmdEndRendering(command);
@@ -173,7 +156,9 @@ static void local_read(struct app *app)
     struct pass_source from =
         pass_source(app, VK_DESCRIPTOR_TYPE_INPUT_ATTACHMENT, first.view, VK_NULL_HANDLE, local);
     const VkRenderingAttachmentInfo colours[2] = {
-        attached(&first, local), attached(&second, VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL)};
+        app_attachment(&first, local, VK_ATTACHMENT_LOAD_OP_LOAD),
+        app_attachment(&second, VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
+                       VK_ATTACHMENT_LOAD_OP_LOAD)};
     VkPipeline pipelines[2] = {local_pipeline(app, NULL), local_pipeline(app, &from)};
     VkCommandBuffer command = app_begin(app);
     pass_preset(app, command, &first, blue, local);
@@ -207,8 +192,8 @@ static void fragment_interlock(struct app *app)
     app_graphics_stage(&g, VK_SHADER_STAGE_FRAGMENT_BIT, APP_SHADER(app, pass_interlock_frag));
     g.attachments[0].colorWriteMask = 0;
     VkPipeline pipeline = app_graphics_create(app, &g);
-    const VkRenderingAttachmentInfo colour =
-        attached(&picture, VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL);
+    const VkRenderingAttachmentInfo colour = app_attachment(
+        &picture, VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL, VK_ATTACHMENT_LOAD_OP_LOAD);
     VkCommandBuffer command = app_begin(app);
     pass_preset(app, command, &words, before, VK_IMAGE_LAYOUT_GENERAL);
     pass_preset(app, command, &picture, black, VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL);

@@ -87,23 +87,37 @@ VkPipeline app_graphics_create(struct app *app, struct app_graphics *g)
     return pipeline;
 }
 
-void app_begin_drawing(struct app *app, VkCommandBuffer command, const struct app_image *target)
+VkRenderingAttachmentInfo app_attachment(const struct app_image *image, VkImageLayout layout,
+                                         VkAttachmentLoadOp load)
 {
-    const VkRenderingAttachmentInfo colour = {
+    return (VkRenderingAttachmentInfo){
         .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
-        .imageView = target->view,
-        .imageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
-        .loadOp = VK_ATTACHMENT_LOAD_OP_CLEAR,
+        .imageView = image->view,
+        .imageLayout = layout,
+        .loadOp = load,
         .storeOp = VK_ATTACHMENT_STORE_OP_STORE,
         .clearValue.color.float32 = {0, 0, 0, 1},
     };
-    const VkRenderingInfo info = {
+}
+
+VkRenderingInfo app_rendering(const VkRenderingAttachmentInfo *colours, uint32_t count)
+{
+    return (VkRenderingInfo){
         .sType = VK_STRUCTURE_TYPE_RENDERING_INFO,
-        .renderArea = {{0, 0}, {target->extent.width, target->extent.height}},
+        .renderArea = {{0, 0}, {APP_WIDTH, APP_HEIGHT}},
         .layerCount = 1,
-        .colorAttachmentCount = 1,
-        .pColorAttachments = &colour,
+        .colorAttachmentCount = count,
+        .pColorAttachments = colours,
     };
+}
+
+void app_begin_drawing(struct app *app, VkCommandBuffer command, const struct app_image *target)
+{
+    const VkRenderingAttachmentInfo colour = app_attachment(
+        target, VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL, VK_ATTACHMENT_LOAD_OP_CLEAR);
+    VkRenderingInfo info = app_rendering(&colour, 1);
+    info.renderArea.extent = (VkExtent2D){target->extent.width, target->extent.height};
+    info.layerCount = target->layers;
     app_transition(app, command, target, VK_IMAGE_LAYOUT_UNDEFINED,
                    VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL);
     app->vk.CmdBeginRendering(command, &info);

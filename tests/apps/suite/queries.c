@@ -109,7 +109,7 @@ static void transform_feedback_query(struct app *app)
     uint32_t results[2] = {0};
     struct app_buffer vertices =
         app_buffer(app, 256, VK_BUFFER_USAGE_TRANSFORM_FEEDBACK_BUFFER_BIT_EXT);
-    struct app_image target = app_target(app, VK_FORMAT_R8G8B8A8_UNORM, VK_SAMPLE_COUNT_1_BIT);
+    const VkRenderingInfo rendering = app_rendering(NULL, 0);
     VkQueryPool pool = query_pool(app, VK_QUERY_TYPE_TRANSFORM_FEEDBACK_STREAM_EXT, 1, 0);
     struct app_graphics g;
     app_graphics_init(&g, app_layout(app, VK_NULL_HANDLE, 0, 0));
@@ -119,7 +119,7 @@ static void transform_feedback_query(struct app *app)
     VkPipeline pipeline = app_graphics_create(app, &g);
     VkCommandBuffer command = app_begin(app);
     app->vk.CmdResetQueryPool(command, pool, 0, 1);
-    app_begin_drawing(app, command, &target);
+    app->vk.CmdBeginRendering(command, &rendering);
     app->vk.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_GRAPHICS, pipeline);
     app->vk.CmdBindTransformFeedbackBuffersEXT(command, 0, 1, &vertices.buffer, &offset, &size);
     app->vk.CmdBeginQueryIndexedEXT(command, pool, 0, 0, 0);
@@ -127,7 +127,7 @@ static void transform_feedback_query(struct app *app)
     app->vk.CmdDraw(command, APP_OR(10, 11), 1, 0, 0);
     app->vk.CmdEndTransformFeedbackEXT(command, 0, 0, NULL, NULL);
     app->vk.CmdEndQueryIndexedEXT(command, pool, 0, 0);
-    app_end_drawing(app, command, &target);
+    app->vk.CmdEndRendering(command);
     app_run(app, command);
     APP_CHECK(app, GetQueryPoolResults, app->device, pool, 0, 1, sizeof(results), results,
               sizeof(results), VK_QUERY_RESULT_WAIT_BIT);

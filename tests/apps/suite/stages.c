@@ -68,13 +68,19 @@ struct picture {
     VkCommandBuffer command;
 };
 
-static struct picture begin_picture(struct app *app)
+/* Not yet begun. */
+static struct picture new_picture(struct app *app)
 {
-    struct picture picture = {
+    return (struct picture){
         .target = app_target(app, VK_FORMAT_R8G8B8A8_UNORM, VK_SAMPLE_COUNT_1_BIT),
         .pixels = app_buffer(app, PIXELS * 4, 0),
         .command = app_begin(app),
     };
+}
+
+static struct picture begin_picture(struct app *app)
+{
+    struct picture picture = new_picture(app);
     app_begin_drawing(app, picture.command, &picture.target);
     return picture;
 }
@@ -114,28 +120,6 @@ static void cull_distances(struct app *app)
     expect_red(app, end_picture(app, &picture), in_even_quarter);
 }
 
-static void begin_layers(struct app *app, VkCommandBuffer command, const struct app_image *layers)
-{
-    const VkRenderingAttachmentInfo colour = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
-        .imageView = layers->view,
-        .imageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
-        .loadOp = VK_ATTACHMENT_LOAD_OP_CLEAR,
-        .storeOp = VK_ATTACHMENT_STORE_OP_STORE,
-        .clearValue.color.float32 = {0, 0, 0, 1},
-    };
-    const VkRenderingInfo info = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_INFO,
-        .renderArea = {{0, 0}, {APP_WIDTH, APP_HEIGHT}},
-        .layerCount = layers->layers,
-        .colorAttachmentCount = 1,
-        .pColorAttachments = &colour,
-    };
-    app_transition(app, command, layers, VK_IMAGE_LAYOUT_UNDEFINED,
-                   VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL);
-    app->vk.CmdBeginRendering(command, &info);
-}
-
 /* Instance i draws to layer i, through viewport i, whose width is 64 >> i. */
 static void layers_and_viewports(struct app *app)
 {
@@ -160,7 +144,7 @@ static void layers_and_viewports(struct app *app)
     g.viewports.pScissors = scissors;
     VkPipeline pipeline = app_graphics_create(app, &g);
     VkCommandBuffer command = app_begin(app);
-    begin_layers(app, command, &layers);
+    app_begin_drawing(app, command, &layers);
     app->vk.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_GRAPHICS, pipeline);
     app->vk.CmdDraw(command, 6, APP_OR(3, 2), 0, 0);
     app_end_drawing(app, command, &layers);
@@ -316,11 +300,14 @@ static struct capture capture(struct app *app)
     return made;
 }
 
-/* Within rendering. The counter's first use, where it goes on from 0, is the caller's. */
+/* The pipeline has no attachments. The counter's first use, where it goes on from 0, is the
+ * caller's. */
 static void record_capture(struct app *app, VkCommandBuffer command, const struct capture *from,
                            bool is_resumed, uint32_t first, uint32_t count)
 {
     const VkDeviceSize offset = 0;
+    const VkRenderingInfo rendering = app_rendering(NULL, 0);
+    app->vk.CmdBeginRendering(command, &rendering);
     app->vk.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_GRAPHICS, from->pipeline);
     app->vk.CmdBindTransformFeedbackBuffersEXT(command, 0, 1, &from->vertices.buffer, &offset,
                                                &from->vertices.size);
@@ -328,6 +315,7 @@ static void record_capture(struct app *app, VkCommandBuffer command, const struc
                                          &offset);
     app->vk.CmdDraw(command, count, 1, first, 0);
     app->vk.CmdEndTransformFeedbackEXT(command, 0, 1, &from->counter.buffer, &offset);
+    app->vk.CmdEndRendering(command);
 }
 
 static void expect_captured(struct app *app, const struct capture *from)
@@ -345,9 +333,9 @@ static void expect_captured(struct app *app, const struct capture *from)
 static void transform_feedback(struct app *app)
 {
     struct capture from = capture(app);
-    struct picture picture = begin_picture(app);
-    record_capture(app, picture.command, &from, false, 0, APP_OR(CAPTURED, CAPTURED - 1));
-    end_picture(app, &picture);
+    VkCommandBuffer command = app_begin(app);
+    record_capture(app, command, &from, false, 0, APP_OR(CAPTURED, CAPTURED - 1));
+    app_run(app, command);
     expect_captured(app, &from);
 }
 
@@ -355,13 +343,11 @@ static void transform_feedback(struct app *app)
 static void transform_feedback_resumes(struct app *app)
 {
     struct capture from = capture(app);
-    struct picture picture = begin_picture(app);
-    record_capture(app, picture.command, &from, false, 0, 5);
-    app_end_drawing(app, picture.command, &picture.target);
-    app_barrier(app, picture.command);
-    app_begin_drawing(app, picture.command, &picture.target);
-    record_capture(app, picture.command, &from, APP_OR(true, false), 5, CAPTURED - 5);
-    end_picture(app, &picture);
+    VkCommandBuffer command = app_begin(app);
+    record_capture(app, command, &from, false, 0, 5);
+    app_barrier(app, command);
+    record_capture(app, command, &from, APP_OR(true, false), 5, CAPTURED - 5);
+    app_run(app, command);
     expect_captured(app, &from);
 }
 
@@ -380,9 +366,8 @@ static void draw_indirect_byte_count(struct app *app)
     struct app_graphics g;
     red_graphics(app, &g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, half_vert));
     VkPipeline pipeline = app_graphics_create(app, &g);
-    struct picture picture = begin_picture(app);
+    struct picture picture = new_picture(app);
     record_capture(app, picture.command, &from, false, 0, 6);
-    app_end_drawing(app, picture.command, &picture.target);
     app_barrier(app, picture.command);
     app_begin_drawing(app, picture.command, &picture.target);
     app->vk.CmdBindPipeline(picture.command, VK_PIPELINE_BIND_POINT_GRAPHICS, pipeline);

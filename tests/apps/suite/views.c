@@ -238,19 +238,10 @@ static void view_of_slice_is_drawn_into(struct app *app)
     const uint32_t count = APP_WIDTH * APP_HEIGHT;
     static uint32_t expected[2 * APP_WIDTH * APP_HEIGHT];
     const VkImageSubresourceRange slice = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, APP_OR(1, 0), 1};
-    const VkRenderingAttachmentInfo colour = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
-        .imageView = app_view(app, &image, VK_IMAGE_VIEW_TYPE_2D, slice),
-        .imageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
-        .loadOp = VK_ATTACHMENT_LOAD_OP_LOAD,
-    };
-    const VkRenderingInfo rendering = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_INFO,
-        .renderArea = {{0, 0}, {APP_WIDTH, APP_HEIGHT}},
-        .layerCount = 1,
-        .colorAttachmentCount = 1,
-        .pColorAttachments = &colour,
-    };
+    image.view = app_view(app, &image, VK_IMAGE_VIEW_TYPE_2D, slice);
+    const VkRenderingAttachmentInfo colour = app_attachment(
+        &image, VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL, VK_ATTACHMENT_LOAD_OP_LOAD);
+    const VkRenderingInfo rendering = app_rendering(&colour, 1);
     struct app_graphics g;
     app_graphics_init(&g, app_layout(app, VK_NULL_HANDLE, 0, 0));
     app_graphics_stage(&g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, half_vert));
