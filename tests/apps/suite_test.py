@@ -3,19 +3,24 @@
 
 PV_TEST_SUITE is the suite, PV_TEST_SUITE_MUTATED the same with a fault in each case. What only a
 guest skips must be what its device lacks by what PV_TEST_CAPABILITIES prints; capabilities_test
-judges whether it may. sides.py says what is compared; skipped where it is not there.
+judges whether it may. Where the host has the Khronos validation layer, it must find no fault with
+the cases. sides.py says what is compared; skipped where it is not there.
 """
 
 import functools
+import json
 import os
+import pathlib
 import re
 import sys
 import unittest
 
 import sides
 
-TIMEOUT_S = 1500  # of each of three runs: of minutes on a slow machine
+TIMEOUT_S = 1500  # of each of four runs: of minutes on a slow machine
 LINE = re.compile(r"(PASS|SKIP|FAIL) (\w+):? ?(.*)")
+LAYER = "usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json"
+FAULT = re.compile(r"Validation Error: \[ (\S+)")
 VERSION = "VkPhysicalDeviceProperties2.properties.apiVersion"
 
 
@@ -47,6 +52,18 @@ def compare(native, guest, devices):
         elif seen != verdict or verdict == "PASS" and detail != reason:
             wrong.append(f"{name}: natively {verdict} {detail}, in the guest {seen} {reason}")
     return sorted(wrong)
+
+
+def read_faults(text):
+    """What the layer printed before each case's verdict: "case: id", a line each."""
+    faults, pending = [], []
+    for line in [*text.splitlines(), "PASS end"]:
+        if found := FAULT.search(line):
+            pending.append(found[1])
+        elif match := LINE.fullmatch(line):
+            faults += [f"{match[2]}: {fault}" for fault in pending]
+            pending = []
+    return faults
 
 
 class Comparison(unittest.TestCase):
@@ -81,6 +98,12 @@ class Comparison(unittest.TestCase):
         guest = read_verdicts("FAIL one: bad\nFAIL two: why")
         self.assertEqual(len(compare(native, guest, self.DEVICES)), 3)
 
+    def test_faults_belong_to_the_case_whose_verdict_follows(self):
+        text = "PASS one 1\nValidation Error: [ VUID-a-1 ] | id\nof two\nValidation Error: " \
+            "[ SYNC-B ]\nPASS two 2\nValidation Warning: [ W ]\nPASS three 3\n" \
+            "Validation Error: [ VUID-c-2 ]"
+        self.assertEqual(read_faults(text), ["two: VUID-a-1", "two: SYNC-B", "end: VUID-c-2"])
+
 
 def output(result):
     assert result.returncode in (0, 1), f"{result.returncode} after:\n{result.stdout}\n" \
@@ -112,6 +135,24 @@ class Suite(unittest.TestCase):
                                                      timeout_s=TIMEOUT_S)))
         passed = {name for name, (verdict, _) in natively().items() if verdict == "PASS"}
         self.assertEqual({name for name in passed if mutated.get(name, ("",))[0] != "FAIL"}, set())
+
+    def test_cases_are_valid_vulkan(self):
+        manifest = pathlib.Path(sides.HOST or "/") / LAYER
+        if not manifest.exists():
+            self.skipTest("no validation layer here")
+        layer = json.loads(manifest.read_text())["layer"]
+        if [int(number) for number in layer["api_version"].split(".")] < [1, 4]:
+            self.skipTest(f"the cases are of Vulkan 1.4, the layer of {layer['api_version']}")
+        settings = {"VALIDATE_SYNC": "true", "ENABLE_MESSAGE_LIMIT": "false",
+                    "REPORT_FLAGS": "error,info"}
+        text = output(sides.on_host(
+            f"VK_INSTANCE_LAYERS={layer['name']}",
+            *(f"VK_KHRONOS_VALIDATION_{name}={value}" for name, value in settings.items()),
+            os.environ["PV_TEST_SUITE"], timeout_s=TIMEOUT_S))
+        faults = read_faults(text)
+        self.assertFalse(faults, "\n".join(["", *faults, "", text]))
+        self.assertIn("- Synchronization\n", text, "the layer does not say that it looks")
+        self.assertEqual(read_verdicts(text), natively())
 
 
 if __name__ == "__main__":
