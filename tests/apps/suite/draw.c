@@ -6,8 +6,6 @@
 #include "draw_colour_frag.spv.h"
 #include "draw_rect_vert.spv.h"
 #include "draw_vertex_vert.spv.h"
-#include "half_vert.spv.h"
-#include "red_frag.spv.h"
 /* clang-format on */
 
 #define HALF (APP_WIDTH * APP_HEIGHT / 2)
@@ -27,6 +25,15 @@ void draw_rects_init(struct app *app, struct app_graphics *g)
     app_graphics_init(g, draw_layout(app));
     app_graphics_stage(g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, draw_rect_vert));
     app_graphics_stage(g, VK_SHADER_STAGE_FRAGMENT_BIT, APP_SHADER(app, draw_colour_frag));
+}
+
+void draw_depth_init(struct app *app, struct app_graphics *g, VkCompareOp compare)
+{
+    draw_rects_init(app, g);
+    g->rendering.depthAttachmentFormat = DRAW_DEPTH;
+    g->depth.depthTestEnable = VK_TRUE;
+    g->depth.depthWriteEnable = VK_TRUE;
+    g->depth.depthCompareOp = compare;
 }
 
 void draw_vertices_init(struct app *app, struct app_graphics *g)
@@ -69,6 +76,52 @@ void draw_begin(struct app *app, struct draw *draw)
 {
     draw_init(app, draw);
     app_begin_drawing(app, draw->command, &draw->target);
+}
+
+static const VkImageLayout colour_layout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL;
+
+struct app_image draw_begin_deep(struct app *app, struct draw *draw, VkFormat format, float depth,
+                                 uint32_t stencil)
+{
+    const VkImageLayout layout = VK_IMAGE_LAYOUT_DEPTH_STENCIL_ATTACHMENT_OPTIMAL;
+    struct app_image image = app_target(app, format, VK_SAMPLE_COUNT_1_BIT);
+    VkRenderingAttachmentInfo deep = app_attachment(&image, layout, VK_ATTACHMENT_LOAD_OP_CLEAR);
+    draw_init(app, draw);
+    const VkRenderingAttachmentInfo colour =
+        app_attachment(&draw->target, colour_layout, VK_ATTACHMENT_LOAD_OP_CLEAR);
+    VkRenderingInfo info = app_rendering(&colour, 1);
+    deep.clearValue.depthStencil = (VkClearDepthStencilValue){depth, stencil};
+    info.pDepthAttachment = &deep;
+    info.pStencilAttachment = image.aspects & VK_IMAGE_ASPECT_STENCIL_BIT ? &deep : NULL;
+    app_transition(app, draw->command, &draw->target, VK_IMAGE_LAYOUT_UNDEFINED, colour_layout);
+    app_transition(app, draw->command, &image, VK_IMAGE_LAYOUT_UNDEFINED, layout);
+    app->vk.CmdBeginRendering(draw->command, &info);
+    return image;
+}
+
+VkFormat draw_stencil_format(struct app *app)
+{
+    VkFormatProperties properties;
+    app->vki.GetPhysicalDeviceFormatProperties(app->gpu, VK_FORMAT_D24_UNORM_S8_UINT, &properties);
+    return (properties.optimalTilingFeatures & VK_FORMAT_FEATURE_DEPTH_STENCIL_ATTACHMENT_BIT) != 0
+               ? VK_FORMAT_D24_UNORM_S8_UINT
+               : VK_FORMAT_D32_SFLOAT_S8_UINT;
+}
+
+void draw_begin_samples(struct app *app, struct draw *draw)
+{
+    struct app_image samples = app_target(app, VK_FORMAT_R8G8B8A8_UNORM, VK_SAMPLE_COUNT_4_BIT);
+    VkRenderingAttachmentInfo colour =
+        app_attachment(&samples, colour_layout, VK_ATTACHMENT_LOAD_OP_CLEAR);
+    const VkRenderingInfo info = app_rendering(&colour, 1);
+    draw_init(app, draw);
+    colour.resolveMode = VK_RESOLVE_MODE_AVERAGE_BIT;
+    colour.resolveImageView = draw->target.view;
+    colour.resolveImageLayout = colour_layout;
+    colour.storeOp = VK_ATTACHMENT_STORE_OP_DONT_CARE;
+    app_transition(app, draw->command, &samples, VK_IMAGE_LAYOUT_UNDEFINED, colour_layout);
+    app_transition(app, draw->command, &draw->target, VK_IMAGE_LAYOUT_UNDEFINED, colour_layout);
+    app->vk.CmdBeginRendering(draw->command, &info);
 }
 
 void draw_bind(struct app *app, struct draw *draw, VkPipeline pipeline)
@@ -156,9 +209,7 @@ void draw_specialize(struct app_graphics *g, VkSpecializationInfo *info, const f
 static void triangles(struct app *app)
 {
     struct app_graphics g;
-    app_graphics_init(&g, app_layout(app, VK_NULL_HANDLE, 0, 0));
-    app_graphics_stage(&g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, half_vert));
-    app_graphics_stage(&g, VK_SHADER_STAGE_FRAGMENT_BIT, APP_SHADER(app, red_frag));
+    app_graphics_red(app, &g);
     const uint32_t *pixels = app_draw_picture(app, app_graphics_create(app, &g), APP_OR(6, 3));
     app_expect(app, app_count_pixels(pixels, RED) == HALF, "%u pixels are red, not half of them",
                app_count_pixels(pixels, RED));

@@ -11,6 +11,8 @@
 #define WHITE 0xffffffffu
 #define BLACK 0xff000000u
 
+#define DRAW_DEPTH VK_FORMAT_D16_UNORM
+
 #define DRAW_NEEDS "VkPhysicalDeviceVulkan13Features.dynamicRendering"
 
 enum { DRAW_PIXELS = APP_WIDTH * APP_HEIGHT };
@@ -33,6 +35,8 @@ struct draw {
 VkPipelineLayout draw_layout(struct app *app);
 /* A pipeline for draw_rect(). */
 void draw_rects_init(struct app *app, struct app_graphics *g);
+/* The same, with a test against DRAW_DEPTH. */
+void draw_depth_init(struct app *app, struct app_graphics *g, VkCompareOp compare);
 /* One for vertices: binding 0 is struct draw_vertex. */
 void draw_vertices_init(struct app *app, struct app_graphics *g);
 /* Values for the constants of draw_vertex.vert. */
@@ -44,6 +48,13 @@ void draw_corners(struct draw_vertex *vertices, int left, int top, int right, in
 /* The picture, but nothing is begun; cases with other attachments begin by themselves. */
 void draw_init(struct app *app, struct draw *draw);
 void draw_begin(struct app *app, struct draw *draw);
+/* With a picture for depth, or stencil, or both, which is returned. */
+struct app_image draw_begin_deep(struct app *app, struct draw *draw, VkFormat format, float depth,
+                                 uint32_t stencil);
+/* Of depth and stencil: a driver has one or the other. */
+VkFormat draw_stencil_format(struct app *app);
+/* Into four samples, which are resolved into the picture. */
+void draw_begin_samples(struct app *app, struct draw *draw);
 void draw_bind(struct app *app, struct draw *draw, VkPipeline pipeline);
 void draw_rect(struct app *app, struct draw *draw, int left, int top, int right, int bottom,
                float depth, uint32_t colour);

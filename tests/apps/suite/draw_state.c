@@ -9,92 +9,7 @@
 
 #define GREY 0xff808080u
 
-static const VkFormat depth_format = VK_FORMAT_D16_UNORM;
 static const VkStencilFaceFlags both_faces = VK_STENCIL_FACE_FRONT_AND_BACK;
-
-/* --- what the cases share --------------------------------------------------------------------- */
-
-/* With a picture for depth, or stencil, or both. */
-static void begin_depth(struct app *app, struct draw *draw, const struct app_image *depth,
-                        float clear_depth, uint32_t clear_stencil)
-{
-    const VkRenderingAttachmentInfo colour = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
-        .imageView = draw->target.view,
-        .imageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
-        .loadOp = VK_ATTACHMENT_LOAD_OP_CLEAR,
-        .storeOp = VK_ATTACHMENT_STORE_OP_STORE,
-        .clearValue.color.float32 = {0, 0, 0, 1},
-    };
-    const VkRenderingAttachmentInfo deep = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
-        .imageView = depth->view,
-        .imageLayout = VK_IMAGE_LAYOUT_DEPTH_STENCIL_ATTACHMENT_OPTIMAL,
-        .loadOp = VK_ATTACHMENT_LOAD_OP_CLEAR,
-        .storeOp = VK_ATTACHMENT_STORE_OP_STORE,
-        .clearValue.depthStencil = {clear_depth, clear_stencil},
-    };
-    const VkRenderingInfo info = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_INFO,
-        .renderArea = {{0, 0}, {APP_WIDTH, APP_HEIGHT}},
-        .layerCount = 1,
-        .colorAttachmentCount = 1,
-        .pColorAttachments = &colour,
-        .pDepthAttachment = depth->aspects & VK_IMAGE_ASPECT_DEPTH_BIT ? &deep : NULL,
-        .pStencilAttachment = depth->aspects & VK_IMAGE_ASPECT_STENCIL_BIT ? &deep : NULL,
-    };
-    app_transition(app, draw->command, &draw->target, VK_IMAGE_LAYOUT_UNDEFINED,
-                   VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL);
-    app_transition(app, draw->command, depth, VK_IMAGE_LAYOUT_UNDEFINED,
-                   VK_IMAGE_LAYOUT_DEPTH_STENCIL_ATTACHMENT_OPTIMAL);
-    app->vk.CmdBeginRendering(draw->command, &info);
-}
-
-static void depth_init(struct app *app, struct app_graphics *g, VkCompareOp compare)
-{
-    draw_rects_init(app, g);
-    g->rendering.depthAttachmentFormat = depth_format;
-    g->depth.depthTestEnable = VK_TRUE;
-    g->depth.depthWriteEnable = VK_TRUE;
-    g->depth.depthCompareOp = compare;
-}
-
-static void begin_depth_16(struct app *app, struct draw *draw, float clear_depth)
-{
-    struct app_image depth = app_target(app, depth_format, VK_SAMPLE_COUNT_1_BIT);
-    draw_init(app, draw);
-    begin_depth(app, draw, &depth, clear_depth, 0);
-}
-
-/* Into four samples, which are resolved into the picture. */
-static void begin_samples(struct app *app, struct draw *draw)
-{
-    struct app_image samples = app_target(app, VK_FORMAT_R8G8B8A8_UNORM, VK_SAMPLE_COUNT_4_BIT);
-    draw_init(app, draw);
-    const VkRenderingAttachmentInfo colour = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
-        .imageView = samples.view,
-        .imageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
-        .resolveMode = VK_RESOLVE_MODE_AVERAGE_BIT,
-        .resolveImageView = draw->target.view,
-        .resolveImageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
-        .loadOp = VK_ATTACHMENT_LOAD_OP_CLEAR,
-        .storeOp = VK_ATTACHMENT_STORE_OP_DONT_CARE,
-        .clearValue.color.float32 = {0, 0, 0, 1},
-    };
-    const VkRenderingInfo info = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_INFO,
-        .renderArea = {{0, 0}, {APP_WIDTH, APP_HEIGHT}},
-        .layerCount = 1,
-        .colorAttachmentCount = 1,
-        .pColorAttachments = &colour,
-    };
-    app_transition(app, draw->command, &samples, VK_IMAGE_LAYOUT_UNDEFINED,
-                   VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL);
-    app_transition(app, draw->command, &draw->target, VK_IMAGE_LAYOUT_UNDEFINED,
-                   VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL);
-    app->vk.CmdBeginRendering(draw->command, &info);
-}
 
 /* --- viewports -------------------------------------------------------------------------------- */
 
@@ -156,11 +71,11 @@ static void depth_compare_ops(struct app *app)
 {
     struct app_graphics g;
     struct draw draw;
-    depth_init(app, &g, VK_COMPARE_OP_NEVER);
+    draw_depth_init(app, &g, VK_COMPARE_OP_NEVER);
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_DEPTH_COMPARE_OP);
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_DEPTH_WRITE_ENABLE);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin_depth_16(app, &draw, 1);
+    draw_begin_deep(app, &draw, DRAW_DEPTH, 1, 0);
     draw_bind(app, &draw, pipeline);
     app->vk.CmdSetDepthCompareOp(draw.command, VK_COMPARE_OP_ALWAYS);
     app->vk.CmdSetDepthWriteEnable(draw.command, VK_TRUE);
@@ -186,11 +101,11 @@ static void depth_bias(struct app *app)
 {
     struct app_graphics g;
     struct draw draw;
-    depth_init(app, &g, VK_COMPARE_OP_LESS);
+    draw_depth_init(app, &g, VK_COMPARE_OP_LESS);
     g.raster.depthBiasEnable = VK_TRUE;
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_DEPTH_BIAS);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin_depth_16(app, &draw, 1);
+    draw_begin_deep(app, &draw, DRAW_DEPTH, 1, 0);
     draw_bind(app, &draw, pipeline);
     app->vk.CmdSetDepthBias(draw.command, 0, 0, 0);
     draw_rect(app, &draw, 0, 0, 64, 32, 0.5f, BLUE);
@@ -208,11 +123,11 @@ static void depth_clamp(struct app *app)
 {
     struct app_graphics g;
     struct draw draw;
-    depth_init(app, &g, VK_COMPARE_OP_LESS_OR_EQUAL);
+    draw_depth_init(app, &g, VK_COMPARE_OP_LESS_OR_EQUAL);
     VkPipeline plain = app_graphics_create(app, &g);
     g.raster.depthClampEnable = APP_OR(VK_TRUE, VK_FALSE);
     VkPipeline clamping = app_graphics_create(app, &g);
-    begin_depth_16(app, &draw, 1);
+    draw_begin_deep(app, &draw, DRAW_DEPTH, 1, 0);
     draw_bind(app, &draw, plain);
     draw_rect(app, &draw, 0, 0, 64, 30, 1.5f, RED);
     draw_bind(app, &draw, clamping);
@@ -225,14 +140,14 @@ static void depth_bounds(struct app *app)
 {
     struct app_graphics g;
     struct draw draw;
-    depth_init(app, &g, VK_COMPARE_OP_ALWAYS);
+    draw_depth_init(app, &g, VK_COMPARE_OP_ALWAYS);
     VkPipeline plain = app_graphics_create(app, &g);
     g.depth.depthBoundsTestEnable = VK_TRUE;
     g.depth.depthWriteEnable = VK_FALSE; /* lavapipe 26 tests what its other triangle writes */
     g.depth.minDepthBounds = 0.125f;
     g.depth.maxDepthBounds = APP_OR(0.625f, 0.875f);
     VkPipeline bounded = app_graphics_create(app, &g);
-    begin_depth_16(app, &draw, 1);
+    draw_begin_deep(app, &draw, DRAW_DEPTH, 1, 0);
     draw_bind(app, &draw, plain);
     draw_rect(app, &draw, 0, 0, 32, 64, 0.25f, BLUE);
     draw_rect(app, &draw, 32, 0, 64, 64, 0.75f, BLUE);
@@ -274,10 +189,10 @@ static void depth_clip_control(struct app *app)
     };
     struct app_graphics g;
     struct draw draw;
-    depth_init(app, &g, VK_COMPARE_OP_LESS);
+    draw_depth_init(app, &g, VK_COMPARE_OP_LESS);
     g.viewports.pNext = &control;
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin_depth_16(app, &draw, 0.625f);
+    draw_begin_deep(app, &draw, DRAW_DEPTH, 0.625f, 0);
     draw_bind(app, &draw, pipeline);
     draw_rect(app, &draw, 0, 0, 32, 30, -0.5f, GREEN);
     draw_rect(app, &draw, 32, 0, 64, 30, 0.5f, RED);
@@ -290,14 +205,14 @@ static void dynamic_depth_tests(struct app *app)
 {
     struct app_graphics g;
     struct draw draw;
-    depth_init(app, &g, VK_COMPARE_OP_LESS);
+    draw_depth_init(app, &g, VK_COMPARE_OP_LESS);
     g.depth.depthTestEnable = VK_FALSE;
     g.raster.depthBiasConstantFactor = -100;
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_DEPTH_TEST_ENABLE);
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_DEPTH_BIAS_ENABLE);
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_RASTERIZER_DISCARD_ENABLE);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin_depth_16(app, &draw, 0.5f);
+    draw_begin_deep(app, &draw, DRAW_DEPTH, 0.5f, 0);
     draw_bind(app, &draw, pipeline);
     app->vk.CmdSetDepthTestEnable(draw.command, VK_TRUE);
     app->vk.CmdSetDepthBiasEnable(draw.command, VK_FALSE);
@@ -313,16 +228,6 @@ static void dynamic_depth_tests(struct app *app)
     draw_expect(&draw, 8, 0, 32, 20, GREEN);
     draw_expect(&draw, 40, 0, 64, 20, BLUE);
     draw_end(app, &draw);
-}
-
-/* A driver has one or the other. */
-static VkFormat stencil_format(struct app *app)
-{
-    VkFormatProperties properties;
-    app->vki.GetPhysicalDeviceFormatProperties(app->gpu, VK_FORMAT_D24_UNORM_S8_UINT, &properties);
-    return (properties.optimalTilingFeatures & VK_FORMAT_FEATURE_DEPTH_STENCIL_ATTACHMENT_BIT) != 0
-               ? VK_FORMAT_D24_UNORM_S8_UINT
-               : VK_FORMAT_D32_SFLOAT_S8_UINT;
 }
 
 static void stencil_init(struct app *app, struct app_graphics *g, VkFormat format)
@@ -358,15 +263,13 @@ static void stencil_ops(struct app *app)
                                     .imageExtent = {APP_WIDTH, APP_HEIGHT, 1}};
     uint8_t expected[DRAW_PIXELS];
     uint32_t words[DRAW_PIXELS / 4];
-    VkFormat format = stencil_format(app);
+    VkFormat format = draw_stencil_format(app);
     struct app_graphics g;
     struct draw draw;
-    struct app_image stencil = app_target(app, format, VK_SAMPLE_COUNT_1_BIT);
     struct app_buffer values = app_buffer(app, DRAW_PIXELS, 0);
     stencil_init(app, &g, format);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    draw_init(app, &draw);
-    begin_depth(app, &draw, &stencil, 1, 255);
+    struct app_image stencil = draw_begin_deep(app, &draw, format, 1, 255);
     app->vk.CmdClearAttachments(draw.command, 1, &clear, 1, &lower);
     draw_bind(app, &draw, pipeline);
     app->vk.CmdSetStencilCompareMask(draw.command, both_faces, 0xff);
@@ -394,14 +297,12 @@ static void stencil_ops(struct app *app)
 /* 0x0f is written on the left and 0xf0 on the right; of four bits, the left ones are as asked. */
 static void stencil_masks(struct app *app)
 {
-    VkFormat format = stencil_format(app);
+    VkFormat format = draw_stencil_format(app);
     struct app_graphics g;
     struct draw draw;
-    struct app_image stencil = app_target(app, format, VK_SAMPLE_COUNT_1_BIT);
     stencil_init(app, &g, format);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    draw_init(app, &draw);
-    begin_depth(app, &draw, &stencil, 1, 0);
+    draw_begin_deep(app, &draw, format, 1, 0);
     draw_bind(app, &draw, pipeline);
     app->vk.CmdSetStencilOp(draw.command, both_faces, VK_STENCIL_OP_KEEP, VK_STENCIL_OP_REPLACE,
                             VK_STENCIL_OP_KEEP, VK_COMPARE_OP_ALWAYS);
@@ -442,7 +343,7 @@ static void multisample_resolve(struct app *app)
     mask = 0xf;
     g.viewport.x = 0.5f;
     VkPipeline all = app_graphics_create(app, &g);
-    begin_samples(app, &draw);
+    draw_begin_samples(app, &draw);
     draw_bind(app, &draw, one);
     draw_rect(app, &draw, 0, 0, 16, 20, 0, GREY);
     draw_bind(app, &draw, two);
@@ -464,7 +365,7 @@ static void alpha_to_coverage(struct app *app)
     g.samples.rasterizationSamples = VK_SAMPLE_COUNT_4_BIT;
     g.samples.alphaToCoverageEnable = APP_OR(VK_TRUE, VK_FALSE);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin_samples(app, &draw);
+    draw_begin_samples(app, &draw);
     draw_bind(app, &draw, pipeline);
     draw_rect(app, &draw, 0, 0, 30, 20, 0, GREY);
     draw_rect(app, &draw, 10, 0, 40, 20, 0, 0x000000ff);
@@ -482,7 +383,7 @@ static void dynamic_samples(struct app *app)
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_RASTERIZATION_SAMPLES_EXT);
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_SAMPLE_MASK_EXT);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin_samples(app, &draw);
+    draw_begin_samples(app, &draw);
     draw_bind(app, &draw, pipeline);
     app->vk.CmdSetRasterizationSamplesEXT(draw.command, VK_SAMPLE_COUNT_4_BIT);
     app->vk.CmdSetSampleMaskEXT(draw.command, VK_SAMPLE_COUNT_4_BIT, &masks[0]);

@@ -11,67 +11,6 @@
 #define STATE_2(feature) "VkPhysicalDeviceExtendedDynamicState2FeaturesEXT." feature
 #define STATE_3(feature) "VkPhysicalDeviceExtendedDynamicState3FeaturesEXT." feature
 
-/* --- what the cases share --------------------------------------------------------------------- */
-
-/* With a picture for depth and stencil if it has a format, and into samples that are resolved. */
-static void begin(struct app *app, struct draw *draw, VkFormat format, float clear_depth,
-                  VkSampleCountFlagBits count)
-{
-    struct app_image deep = {0}, samples = {0};
-    VkRenderingAttachmentInfo colour = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
-        .imageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
-        .loadOp = VK_ATTACHMENT_LOAD_OP_CLEAR,
-        .storeOp = VK_ATTACHMENT_STORE_OP_STORE,
-        .clearValue.color.float32 = {0, 0, 0, 1},
-    };
-    VkRenderingAttachmentInfo depth = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
-        .imageLayout = VK_IMAGE_LAYOUT_DEPTH_STENCIL_ATTACHMENT_OPTIMAL,
-        .loadOp = VK_ATTACHMENT_LOAD_OP_CLEAR,
-        .storeOp = VK_ATTACHMENT_STORE_OP_STORE,
-        .clearValue.depthStencil = {clear_depth, 0},
-    };
-    VkRenderingInfo info = {
-        .sType = VK_STRUCTURE_TYPE_RENDERING_INFO,
-        .renderArea = {{0, 0}, {APP_WIDTH, APP_HEIGHT}},
-        .layerCount = 1,
-        .colorAttachmentCount = 1,
-        .pColorAttachments = &colour,
-    };
-    draw_init(app, draw);
-    app_transition(app, draw->command, &draw->target, VK_IMAGE_LAYOUT_UNDEFINED,
-                   VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL);
-    colour.imageView = draw->target.view;
-    if (count != VK_SAMPLE_COUNT_1_BIT) {
-        samples = app_target(app, VK_FORMAT_R8G8B8A8_UNORM, count);
-        app_transition(app, draw->command, &samples, VK_IMAGE_LAYOUT_UNDEFINED,
-                       VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL);
-        colour.resolveMode = VK_RESOLVE_MODE_AVERAGE_BIT;
-        colour.resolveImageView = draw->target.view;
-        colour.resolveImageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL;
-        colour.imageView = samples.view;
-    }
-    if (format != VK_FORMAT_UNDEFINED) {
-        deep = app_target(app, format, VK_SAMPLE_COUNT_1_BIT);
-        app_transition(app, draw->command, &deep, VK_IMAGE_LAYOUT_UNDEFINED,
-                       VK_IMAGE_LAYOUT_DEPTH_STENCIL_ATTACHMENT_OPTIMAL);
-        depth.imageView = deep.view;
-        info.pDepthAttachment = &depth;
-        info.pStencilAttachment = format != VK_FORMAT_D16_UNORM ? &depth : NULL;
-    }
-    app->vk.CmdBeginRendering(draw->command, &info);
-}
-
-static void init_depth(struct app *app, struct app_graphics *g, VkCompareOp compare)
-{
-    draw_rects_init(app, g);
-    g->rendering.depthAttachmentFormat = VK_FORMAT_D16_UNORM;
-    g->depth.depthTestEnable = VK_TRUE;
-    g->depth.depthWriteEnable = VK_TRUE;
-    g->depth.depthCompareOp = compare;
-}
-
 /* --- depth and stencil ------------------------------------------------------------------------ */
 
 /* Depths of a quarter and three are there, of which one is within the bounds. */
@@ -79,12 +18,12 @@ static void dynamic_depth_bounds(struct app *app)
 {
     struct app_graphics g;
     struct draw draw;
-    init_depth(app, &g, VK_COMPARE_OP_ALWAYS);
+    draw_depth_init(app, &g, VK_COMPARE_OP_ALWAYS);
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_DEPTH_BOUNDS);
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_DEPTH_BOUNDS_TEST_ENABLE);
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_DEPTH_WRITE_ENABLE);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin(app, &draw, VK_FORMAT_D16_UNORM, 1, VK_SAMPLE_COUNT_1_BIT);
+    draw_begin_deep(app, &draw, DRAW_DEPTH, 1, 0);
     draw_bind(app, &draw, pipeline);
     app->vk.CmdSetDepthBounds(draw.command, 0, 0);
     app->vk.CmdSetDepthBoundsTestEnable(draw.command, VK_FALSE);
@@ -103,19 +42,15 @@ static void dynamic_depth_bounds(struct app *app)
 /* The test lets nothing pass. */
 static void dynamic_stencil_test(struct app *app)
 {
-    VkFormatProperties properties;
+    const VkFormat format = draw_stencil_format(app);
     struct app_graphics g;
     struct draw draw;
-    app->vki.GetPhysicalDeviceFormatProperties(app->gpu, VK_FORMAT_D24_UNORM_S8_UINT, &properties);
-    const bool has_24 =
-        (properties.optimalTilingFeatures & VK_FORMAT_FEATURE_DEPTH_STENCIL_ATTACHMENT_BIT) != 0;
-    const VkFormat format = has_24 ? VK_FORMAT_D24_UNORM_S8_UINT : VK_FORMAT_D32_SFLOAT_S8_UINT;
     draw_rects_init(app, &g);
     g.rendering.depthAttachmentFormat = g.rendering.stencilAttachmentFormat = format;
     g.depth.front.compareOp = g.depth.back.compareOp = VK_COMPARE_OP_NEVER;
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_STENCIL_TEST_ENABLE);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin(app, &draw, format, 1, VK_SAMPLE_COUNT_1_BIT);
+    draw_begin_deep(app, &draw, format, 1, 0);
     draw_bind(app, &draw, pipeline);
     app->vk.CmdSetStencilTestEnable(draw.command, APP_OR(VK_TRUE, VK_FALSE));
     draw_rect(app, &draw, 0, 0, 40, 40, 0, RED);
@@ -151,10 +86,10 @@ static void dynamic_depth_range(struct app *app)
 {
     struct app_graphics g;
     struct draw draw;
-    init_depth(app, &g, VK_COMPARE_OP_LESS);
+    draw_depth_init(app, &g, VK_COMPARE_OP_LESS);
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_DEPTH_CLIP_NEGATIVE_ONE_TO_ONE_EXT);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin(app, &draw, VK_FORMAT_D16_UNORM, 0.625f, VK_SAMPLE_COUNT_1_BIT);
+    draw_begin_deep(app, &draw, DRAW_DEPTH, 0.625f, 0);
     for (int i = 0; i < 2; i++) {
         draw_bind(app, &draw, pipeline);
         app->vk.CmdSetDepthClipNegativeOneToOneEXT(draw.command,
@@ -181,11 +116,11 @@ static void depth_bias_2(struct app *app)
     };
     struct app_graphics g;
     struct draw draw;
-    init_depth(app, &g, VK_COMPARE_OP_LESS);
+    draw_depth_init(app, &g, VK_COMPARE_OP_LESS);
     g.raster.depthBiasEnable = VK_TRUE;
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_DEPTH_BIAS);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin(app, &draw, VK_FORMAT_D16_UNORM, 0.375f, VK_SAMPLE_COUNT_1_BIT);
+    draw_begin_deep(app, &draw, DRAW_DEPTH, 0.375f, 0);
     draw_bind(app, &draw, pipeline);
     app->vk.CmdSetDepthBias2EXT(draw.command, &bias);
     draw_rect(app, &draw, 0, 0, 40, 40, 0.5f, GREEN);
@@ -207,7 +142,7 @@ static void dynamic_alpha_to_coverage(struct app *app)
     g.samples.rasterizationSamples = VK_SAMPLE_COUNT_4_BIT;
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_ALPHA_TO_COVERAGE_ENABLE_EXT);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin(app, &draw, VK_FORMAT_UNDEFINED, 0, VK_SAMPLE_COUNT_4_BIT);
+    draw_begin_samples(app, &draw);
     draw_bind(app, &draw, pipeline);
     app->vk.CmdSetAlphaToCoverageEnableEXT(draw.command, APP_OR(VK_TRUE, VK_FALSE));
     draw_rect(app, &draw, 0, 0, 40, 40, 0, 0x000000ff);
@@ -226,7 +161,7 @@ static void dynamic_alpha_to_one(struct app *app)
     g.samples.rasterizationSamples = VK_SAMPLE_COUNT_4_BIT;
     app_graphics_dynamic(&g, VK_DYNAMIC_STATE_ALPHA_TO_ONE_ENABLE_EXT);
     VkPipeline pipeline = app_graphics_create(app, &g);
-    begin(app, &draw, VK_FORMAT_UNDEFINED, 0, VK_SAMPLE_COUNT_4_BIT);
+    draw_begin_samples(app, &draw);
     draw_bind(app, &draw, pipeline);
     app->vk.CmdSetAlphaToOneEnableEXT(draw.command, APP_OR(VK_TRUE, VK_FALSE));
     draw_rect(app, &draw, 0, 0, 40, 40, 0, 0x000000ff);

@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-/* clang-format off */
-#include "half_vert.spv.h"
-#include "red_frag.spv.h"
-/* clang-format on */
-
 enum {
     SIDE = 8,
     TEXELS = SIDE * SIDE,
@@ -475,9 +470,7 @@ static struct app_image half_covered(struct app *app, VkCommandBuffer command)
     static const VkSampleMask mask = APP_OR(0x3, 0x1);
     struct app_image image = app_target(app, VK_FORMAT_R16G16B16A16_SFLOAT, VK_SAMPLE_COUNT_4_BIT);
     struct app_graphics g;
-    app_graphics_init(&g, app_layout(app, VK_NULL_HANDLE, 0, 0));
-    app_graphics_stage(&g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, half_vert));
-    app_graphics_stage(&g, VK_SHADER_STAGE_FRAGMENT_BIT, APP_SHADER(app, red_frag));
+    app_graphics_red(app, &g);
     g.formats[0] = image.format;
     g.samples.rasterizationSamples = VK_SAMPLE_COUNT_4_BIT;
     g.samples.pSampleMask = &mask;

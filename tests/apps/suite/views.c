@@ -5,7 +5,6 @@
 #include <string.h>
 
 /* clang-format off */
-#include "half_vert.spv.h"
 #include "image_atomics_comp.spv.h"
 #include "image_atomics_float_comp.spv.h"
 #include "image_doubles_3d_comp.spv.h"
@@ -20,7 +19,6 @@
 #include "look_cube_comp.spv.h"
 #include "look_cubea_comp.spv.h"
 #include "look_storage_comp.spv.h"
-#include "red_frag.spv.h"
 /* clang-format on */
 
 enum { SIDE = 8, TEXELS = SIDE * SIDE };
@@ -243,9 +241,7 @@ static void view_of_slice_is_drawn_into(struct app *app)
         &image, VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL, VK_ATTACHMENT_LOAD_OP_LOAD);
     const VkRenderingInfo rendering = app_rendering(&colour, 1);
     struct app_graphics g;
-    app_graphics_init(&g, app_layout(app, VK_NULL_HANDLE, 0, 0));
-    app_graphics_stage(&g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, half_vert));
-    app_graphics_stage(&g, VK_SHADER_STAGE_FRAGMENT_BIT, APP_SHADER(app, red_frag));
+    app_graphics_red(app, &g);
     VkPipeline pipeline = app_graphics_create(app, &g);
     for (uint32_t i = 0; i < 2 * count; i++) {
         expected[i] = i >= count && i % APP_WIDTH < APP_WIDTH / 2 ? 0xff0000ff : i;
