@@ -152,16 +152,25 @@ struct app_image {
 
 enum app_memory { APP_MEMORY_MAPPED, APP_MEMORY_DEVICE };
 
+/* The first type that is allowed and has all of that; UINT32_MAX: there is none. */
+uint32_t app_find_type(const struct app *app, uint32_t allowed, VkMemoryPropertyFlags wanted);
 VkDeviceMemory app_allocate(struct app *app, const VkMemoryRequirements *needs,
                             enum app_memory kind, const void *chain);
-/* Mapped; TRANSFER_SRC and TRANSFER_DST are added to the usage. With SHADER_DEVICE_ADDRESS its
- * memory has one, too. */
+/* A buffer's description, to be changed; TRANSFER_SRC and TRANSFER_DST are added to the usage. */
+VkBufferCreateInfo app_buffer_info(VkDeviceSize size, VkBufferUsageFlags usage);
+/* Without memory; it is told what that must be. */
+VkBuffer app_create_buffer(struct app *app, const VkBufferCreateInfo *info,
+                           VkMemoryRequirements *needs);
+/* Mapped. With SHADER_DEVICE_ADDRESS its memory has one, too. */
 struct app_buffer app_buffer(struct app *app, VkDeviceSize size, VkBufferUsageFlags usage);
 VkDeviceAddress app_address(struct app *app, const struct app_buffer *buffer);
 
 /* A 2D image's description with one level, layer and sample, to be changed. */
 VkImageCreateInfo app_image_info(VkFormat format, uint32_t width, uint32_t height,
                                  VkImageUsageFlags usage);
+/* Without memory; it is told what that must be, unless `needs` is NULL. */
+struct app_image app_create_image(struct app *app, const VkImageCreateInfo *info,
+                                  VkMemoryRequirements *needs);
 /* With memory, and with a view of that type unless it is VK_IMAGE_VIEW_TYPE_MAX_ENUM. */
 struct app_image app_image(struct app *app, const VkImageCreateInfo *info, VkImageViewType type);
 /* A picture to draw into, and to copy from. */

@@ -168,17 +168,9 @@ static VkBuffer create_buffer(struct app *app, VkDeviceSize size,
 {
     const VkExternalMemoryBufferCreateInfo external = {
         .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO, .handleTypes = handles};
-    const VkBufferCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-        .pNext = handles != 0 ? &external : NULL,
-        .size = size,
-        .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
-    };
-    VkBuffer buffer;
-    APP_CHECK(app, CreateBuffer, app->device, &info, NULL, &buffer);
-    app_keep(app, BUFFER, buffer);
-    app->vk.GetBufferMemoryRequirements(app->device, buffer, needs);
-    return buffer;
+    VkBufferCreateInfo info = app_buffer_info(size, 0);
+    info.pNext = handles != 0 ? &external : NULL;
+    return app_create_buffer(app, &info, needs);
 }
 
 static void map_memory_2(struct app *app)

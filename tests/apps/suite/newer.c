@@ -134,9 +134,7 @@ static void image_layouts_2(struct app *app)
         VkSubresourceLayout2KHR second = {.sType = VK_STRUCTURE_TYPE_SUBRESOURCE_LAYOUT_2_KHR};
         VkSubresourceLayout2KHR device = {.sType = VK_STRUCTURE_TYPE_SUBRESOURCE_LAYOUT_2_KHR};
         VkSubresourceLayout first;
-        VkImage image;
-        APP_CHECK(app, CreateImage, app->device, &info, NULL, &image);
-        app_keep(app, IMAGE, image);
+        const VkImage image = app_create_image(app, &info, NULL).image;
         app->vk.GetImageSubresourceLayout(app->device, image, &place.imageSubresource, &first);
         app->vk.GetImageSubresourceLayout2(app->device, image, &place, &second);
         app->vk.GetDeviceImageSubresourceLayout(app->device, &of, &device);
@@ -372,10 +370,7 @@ static void protected_memory(struct app *app)
         APP_OR(VK_MEMORY_PROPERTY_PROTECTED_BIT, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT);
     VkMemoryRequirements needs;
     VkDeviceMemory memory;
-    VkBuffer buffer;
-    APP_CHECK(app, CreateBuffer, app->device, &info, NULL, &buffer);
-    app_keep(app, BUFFER, buffer);
-    app->vk.GetBufferMemoryRequirements(app->device, buffer, &needs);
+    const VkBuffer buffer = app_create_buffer(app, &info, &needs);
     while (allocate.memoryTypeIndex < app->memory.memoryTypeCount &&
            ((needs.memoryTypeBits & 1u << allocate.memoryTypeIndex) == 0 ||
             (app->memory.memoryTypes[allocate.memoryTypeIndex].propertyFlags & wanted) == 0)) {

@@ -73,8 +73,7 @@ void app_destroy_kept(struct app *app)
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-/* The first type that is allowed and has all of that; UINT32_MAX: there is none. */
-static uint32_t find_type(const struct app *app, uint32_t allowed, VkMemoryPropertyFlags wanted)
+uint32_t app_find_type(const struct app *app, uint32_t allowed, VkMemoryPropertyFlags wanted)
 {
     for (uint32_t i = 0; i < app->memory.memoryTypeCount; i++) {
         VkMemoryPropertyFlags flags = app->memory.memoryTypes[i].propertyFlags;
@@ -89,12 +88,13 @@ static uint32_t find_type(const struct app *app, uint32_t allowed, VkMemoryPrope
 VkDeviceMemory app_allocate(struct app *app, const VkMemoryRequirements *needs,
                             enum app_memory kind, const void *chain)
 {
-    uint32_t type = find_type(app, needs->memoryTypeBits,
-                              kind == APP_MEMORY_DEVICE ? VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT
-                                                        : VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
-                                                              VK_MEMORY_PROPERTY_HOST_COHERENT_BIT);
+    uint32_t type =
+        app_find_type(app, needs->memoryTypeBits,
+                      kind == APP_MEMORY_DEVICE ? VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT
+                                                : VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
+                                                      VK_MEMORY_PROPERTY_HOST_COHERENT_BIT);
     if (type == UINT32_MAX && kind == APP_MEMORY_DEVICE) {
-        type = find_type(app, needs->memoryTypeBits, 0);
+        type = app_find_type(app, needs->memoryTypeBits, 0);
     }
     app_expect(app, type != UINT32_MAX, "no memory type for %#x", needs->memoryTypeBits);
     const VkMemoryAllocateInfo info = {
@@ -109,22 +109,35 @@ VkDeviceMemory app_allocate(struct app *app, const VkMemoryRequirements *needs,
     return memory;
 }
 
-struct app_buffer app_buffer(struct app *app, VkDeviceSize size, VkBufferUsageFlags usage)
+VkBufferCreateInfo app_buffer_info(VkDeviceSize size, VkBufferUsageFlags usage)
 {
-    struct app_buffer made = {.size = size};
-    const VkBufferCreateInfo info = {
+    return (VkBufferCreateInfo){
         .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
         .size = size,
         .usage = usage | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
     };
+}
+
+VkBuffer app_create_buffer(struct app *app, const VkBufferCreateInfo *info,
+                           VkMemoryRequirements *needs)
+{
+    VkBuffer buffer;
+    APP_CHECK(app, CreateBuffer, app->device, info, NULL, &buffer);
+    app_keep(app, BUFFER, buffer);
+    app->vk.GetBufferMemoryRequirements(app->device, buffer, needs);
+    return buffer;
+}
+
+struct app_buffer app_buffer(struct app *app, VkDeviceSize size, VkBufferUsageFlags usage)
+{
+    struct app_buffer made = {.size = size};
+    const VkBufferCreateInfo info = app_buffer_info(size, usage);
     const VkMemoryAllocateFlagsInfo addressed = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
         .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT,
     };
     VkMemoryRequirements needs;
-    APP_CHECK(app, CreateBuffer, app->device, &info, NULL, &made.buffer);
-    app_keep(app, BUFFER, made.buffer);
-    app->vk.GetBufferMemoryRequirements(app->device, made.buffer, &needs);
+    made.buffer = app_create_buffer(app, &info, &needs);
     bool has_address = (usage & VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT) != 0;
     made.memory = app_allocate(app, &needs, APP_MEMORY_MAPPED, has_address ? &addressed : NULL);
     APP_CHECK(app, BindBufferMemory, app->device, made.buffer, made.memory, 0);
@@ -193,7 +206,8 @@ VkImageView app_view(struct app *app, const struct app_image *image, VkImageView
     return view;
 }
 
-struct app_image app_image(struct app *app, const VkImageCreateInfo *info, VkImageViewType type)
+struct app_image app_create_image(struct app *app, const VkImageCreateInfo *info,
+                                  VkMemoryRequirements *needs)
 {
     struct app_image made = {
         .format = info->format,
@@ -201,10 +215,18 @@ struct app_image app_image(struct app *app, const VkImageCreateInfo *info, VkIma
         .aspects = aspects_of(info->format),
         .layers = info->arrayLayers,
     };
-    VkMemoryRequirements needs;
     APP_CHECK(app, CreateImage, app->device, info, NULL, &made.image);
     app_keep(app, IMAGE, made.image);
-    app->vk.GetImageMemoryRequirements(app->device, made.image, &needs);
+    if (needs != NULL) {
+        app->vk.GetImageMemoryRequirements(app->device, made.image, needs);
+    }
+    return made;
+}
+
+struct app_image app_image(struct app *app, const VkImageCreateInfo *info, VkImageViewType type)
+{
+    VkMemoryRequirements needs;
+    struct app_image made = app_create_image(app, info, &needs);
     made.memory = app_allocate(app, &needs, APP_MEMORY_DEVICE, NULL);
     APP_CHECK(app, BindImageMemory, app->device, made.image, made.memory, 0);
     if (type != VK_IMAGE_VIEW_TYPE_MAX_ENUM) {

@@ -68,16 +68,9 @@ static VkSparseMemoryBind page_bind(uint32_t page, VkDeviceMemory memory, uint32
 static VkBuffer sparse_buffer(struct app *app, VkBufferCreateFlags flags, uint32_t pages,
                               VkMemoryRequirements *needs)
 {
-    const VkBufferCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-        .flags = flags,
-        .size = (VkDeviceSize)pages * PAGE,
-        .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
-    };
-    VkBuffer buffer;
-    APP_CHECK(app, CreateBuffer, app->device, &info, NULL, &buffer);
-    app_keep(app, BUFFER, buffer);
-    app->vk.GetBufferMemoryRequirements(app->device, buffer, needs);
+    VkBufferCreateInfo info = app_buffer_info((VkDeviceSize)pages * PAGE, 0);
+    info.flags = flags;
+    VkBuffer buffer = app_create_buffer(app, &info, needs);
     if (PAGE % needs->alignment != 0 || needs->size != info.size) {
         app_skip(app, "no sparse blocks of 64 KiB");
     }
@@ -249,19 +242,6 @@ static void sparse_buffer_bound_in_part(struct app *app)
 
 /* --- images ----------------------------------------------------------------------------------- */
 
-static struct app_image create_image(struct app *app, const VkImageCreateInfo *info,
-                                     VkMemoryRequirements *needs)
-{
-    struct app_image image = {.format = info->format,
-                              .extent = info->extent,
-                              .aspects = VK_IMAGE_ASPECT_COLOR_BIT,
-                              .layers = 1};
-    APP_CHECK(app, CreateImage, app->device, info, NULL, &image.image);
-    app_keep(app, IMAGE, image.image);
-    app->vk.GetImageMemoryRequirements(app->device, image.image, needs);
-    return image;
-}
-
 /* All of it, the last block first. */
 static void sparse_image_binds_all(struct app *app)
 {
@@ -271,7 +251,7 @@ static void sparse_image_binds_all(struct app *app)
     VkSparseMemoryBind binds[BLOCKS_MAX];
     VkMemoryRequirements needs;
     info.flags = VK_IMAGE_CREATE_SPARSE_BINDING_BIT;
-    struct app_image image = create_image(app, &info, &needs);
+    struct app_image image = app_create_image(app, &info, &needs);
     struct app_buffer data = app_buffer(app, sizeof(expected), 0);
     const uint32_t count = (uint32_t)(needs.size / needs.alignment);
     if (count > BLOCKS_MAX) {
@@ -317,7 +297,7 @@ static struct blocks blocks(struct app *app, uint32_t levels, VkImageUsageFlags 
     info.extent.height = 2 * format.imageGranularity.height;
     info.mipLevels = levels;
     info.flags = VK_IMAGE_CREATE_SPARSE_BINDING_BIT | VK_IMAGE_CREATE_SPARSE_RESIDENCY_BIT;
-    made.image = create_image(app, &info, &made.needs);
+    made.image = app_create_image(app, &info, &made.needs);
     made.needs.size = made.needs.alignment;
     count = 1;
     app->vk.GetImageSparseMemoryRequirements(app->device, made.image.image, &count, &made.sparse);

@@ -319,16 +319,13 @@ static void bind_planes(struct app *app, VkImage image, const VkDeviceMemory *me
 static void disjoint(struct app *app, bool is_together)
 {
     VkImageCreateInfo info = planes_describe(app, &planes_two, VK_IMAGE_USAGE_SAMPLED_BIT);
-    struct app_image image = {.format = info.format, .extent = info.extent, .layers = 1};
     VkDeviceMemory memories[2];
     VkDeviceSize offsets[2] = {0, 0};
     uint32_t expected[PLANES_WORDS] = {0};
     float got[PLANES_TEXELS][4];
     planes_require(app, &planes_two, VK_FORMAT_FEATURE_DISJOINT_BIT);
     info.flags = VK_IMAGE_CREATE_DISJOINT_BIT;
-    image.aspects = VK_IMAGE_ASPECT_COLOR_BIT;
-    APP_CHECK(app, CreateImage, app->device, &info, NULL, &image.image);
-    app_keep(app, IMAGE, image.image);
+    struct app_image image = app_create_image(app, &info, NULL);
     VkMemoryRequirements first = plane_needs(app, image.image, 0);
     VkMemoryRequirements second = plane_needs(app, image.image, 1);
     if (is_together) {
