@@ -187,7 +187,7 @@ VkShaderModule app_shader_words(struct app *app, const uint32_t *words, size_t s
 #define APP_SHADER(app, name) app_shader_words(app, name, sizeof(name))
 VkPipelineShaderStageCreateInfo app_stage(VkShaderStageFlagBits stage, VkShaderModule module);
 
-/* One binding after the other from 0, one descriptor each, for all stages. */
+/* One binding after the other from 0, one descriptor each, for all stages that can have it. */
 VkDescriptorSetLayout app_set_layout(struct app *app, const VkDescriptorType *types,
                                      uint32_t count);
 /* From a pool of its own that has just enough for it. */
@@ -203,7 +203,8 @@ VkPipelineLayout app_layout(struct app *app, VkDescriptorSetLayout set_layout, u
 VkPipeline app_compute(struct app *app, VkPipelineLayout layout, VkShaderModule module,
                        const VkSpecializationInfo *constants);
 
-/* One storage buffer at binding 0, and what it takes to run a shader on it. */
+/* One storage buffer at binding 0, and what it takes to run a shader on it. Without a module there
+ * is no pipeline yet. */
 struct app_kernel {
     VkDescriptorSetLayout set_layout;
     VkDescriptorSet set;

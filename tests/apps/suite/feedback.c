@@ -11,11 +11,7 @@
 #include "red_frag.spv.h"
 /* clang-format on */
 
-#define RED 0xff0000ffu
-#define GREEN 0xff00ff00u
-#define BLUE 0xffff0000u
-
-enum { PIXELS = APP_WIDTH * APP_HEIGHT, TIMES = 5, BEFORE = 7 };
+enum { TIMES = 5, BEFORE = 7 };
 
 /* --- helpers ---------------------------------------------------------------------------------- */
 
@@ -31,7 +27,7 @@ static struct app_image image_for(struct app *app, VkFormat format, VkImageUsage
 static struct app_buffer finish(struct app *app, VkCommandBuffer command,
                                 const struct app_image *image, VkImageLayout layout)
 {
-    struct app_buffer pixels = app_buffer(app, PIXELS * 4, 0);
+    struct app_buffer pixels = app_buffer(app, DRAW_PIXELS * 4, 0);
     app_transition(app, command, image, layout, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL);
     app_read(app, command, image, 0, &pixels);
     app_run(app, command);
@@ -288,14 +284,13 @@ static void rasterization_order_access(struct app *app)
     pass_expect_halves(app, &pixels, repeated(BEFORE), BEFORE);
 }
 
-#define DRAWS "VkPhysicalDeviceVulkan13Features.dynamicRendering"
 #define LOOPS "VkPhysicalDeviceAttachmentFeedbackLoopLayoutFeaturesEXT.attachmentFeedbackLoopLayout"
 #define READS "VkPhysicalDeviceDynamicRenderingLocalReadFeatures.dynamicRenderingLocalRead"
 #define ORDER "VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT"
 #define INTERLOCK "VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT.fragmentShaderPixelInterlock"
 #define CASE(name, ...)                                                                            \
     {                                                                                              \
-#name, name, {DRAWS, __VA_ARGS__ }, VK_API_VERSION_1_3                                     \
+#name, name, {DRAW_NEEDS, __VA_ARGS__ }, VK_API_VERSION_1_3                                \
     }
 
 const struct app_case app_cases_feedback[] = {

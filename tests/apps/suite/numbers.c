@@ -272,26 +272,14 @@ static void subgroup_quad(struct app *app)
     run(app, APP_SHADER(app, num_quad_comp), 1, data, expected, sizeof(data));
 }
 
-/* A pipeline with a chain, flags or both, of one storage buffer. */
-static struct app_kernel special_kernel(struct app *app, VkShaderModule module,
-                                        const struct app_buffer *buffer,
-                                        const VkComputePipelineCreateInfo *options)
+/* With that pipeline, whose layout is missing yet. */
+static struct app_kernel special_kernel(struct app *app, VkComputePipelineCreateInfo *info,
+                                        const struct app_buffer *buffer)
 {
-    const VkDescriptorType type = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
-    struct app_kernel kernel = {.set_layout = app_set_layout(app, &type, 1)};
-    kernel.layout = app_layout(app, kernel.set_layout, 0, 0);
-    kernel.set = app_set(app, kernel.set_layout, &type, 1);
-    app_write_buffer(app, kernel.set, 0, type, buffer->buffer);
-    VkComputePipelineCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-        .flags = options->flags,
-        .stage = app_stage(VK_SHADER_STAGE_COMPUTE_BIT, module),
-        .layout = kernel.layout,
-    };
-    info.stage.pNext = options->stage.pNext;
-    info.stage.flags = options->stage.flags;
-    info.stage.pSpecializationInfo = options->stage.pSpecializationInfo;
-    APP_CHECK(app, CreateComputePipelines, app->device, VK_NULL_HANDLE, 1, &info, NULL,
+    struct app_kernel kernel = app_kernel(app, VK_NULL_HANDLE, NULL, 0, buffer);
+    info->sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
+    info->layout = kernel.layout;
+    APP_CHECK(app, CreateComputePipelines, app->device, VK_NULL_HANDLE, 1, info, NULL,
               &kernel.pipeline);
     app_keep(app, PIPELINE, kernel.pipeline);
     return kernel;
@@ -315,13 +303,14 @@ static void subgroup_size_control(struct app *app)
             .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
             .requiredSubgroupSize = size,
         };
-        const VkComputePipelineCreateInfo options = {
-            .stage = {.pNext = &required,
-                      .flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT}};
+        VkComputePipelineCreateInfo info = {.stage =
+                                                app_stage(VK_SHADER_STAGE_COMPUTE_BIT, module)};
+        info.stage.pNext = &required;
+        info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
         uint32_t expected[SPREAD];
         struct app_buffer data =
             app_buffer(app, sizeof(expected), VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
-        struct app_kernel kernel = special_kernel(app, module, &data, &options);
+        struct app_kernel kernel = special_kernel(app, &info, &data);
         VkCommandBuffer command = app_begin(app);
         app_dispatch(app, command, &kernel, 1);
         app_run(app, command);
@@ -340,11 +329,12 @@ static void run_groups(struct app *app, uint32_t width, VkPipelineCreateFlags fl
     const uint32_t sizes[] = {width, SIZE / width};
     static const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}};
     const VkSpecializationInfo constants = {2, entries, sizeof(sizes), sizes};
-    const VkComputePipelineCreateInfo options = {.flags = flags,
-                                                 .stage = {.pSpecializationInfo = &constants}};
+    VkComputePipelineCreateInfo info = {
+        .flags = flags,
+        .stage = app_stage(VK_SHADER_STAGE_COMPUTE_BIT, APP_SHADER(app, num_groups_comp))};
     struct app_buffer data = app_buffer(app, SIZE * GROUPS * 4, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
-    struct app_kernel kernel =
-        special_kernel(app, APP_SHADER(app, num_groups_comp), &data, &options);
+    info.stage.pSpecializationInfo = &constants;
+    struct app_kernel kernel = special_kernel(app, &info, &data);
     uint32_t expected[SIZE * GROUPS] = {0};
     for (uint32_t i = 2 * SIZE; i < SIZE * GROUPS; i++) {
         expected[i] = i / SIZE * 10000 + i % SIZE / 8 * 100 + i % 8;

@@ -9,13 +9,6 @@
 #include "red_frag.spv.h"
 /* clang-format on */
 
-#define RED 0xff0000ffu
-#define GREEN 0xff00ff00u
-#define BLUE 0xffff0000u
-#define WHITE 0xffffffffu
-
-enum { PIXELS = APP_WIDTH * APP_HEIGHT };
-
 static const VkClearValue clear_blue = {.color.float32 = {0, 0, 1, 1}};
 static const VkClearValue clear_green = {.color.float32 = {0, 1, 0, 1}};
 
@@ -24,11 +17,11 @@ static const VkClearValue clear_green = {.color.float32 = {0, 1, 0, 1}};
 void pass_expect_halves(struct app *app, const struct app_buffer *pixels, uint32_t left,
                         uint32_t right)
 {
-    uint32_t expected[PIXELS];
-    for (uint32_t i = 0; i < PIXELS; i++) {
+    uint32_t expected[DRAW_PIXELS];
+    for (uint32_t i = 0; i < DRAW_PIXELS; i++) {
         expected[i] = i % APP_WIDTH < APP_WIDTH / 2 ? left : right;
     }
-    app_expect_words(app, "pixels", pixels->map, expected, PIXELS);
+    app_expect_words(app, "pixels", pixels->map, expected, DRAW_PIXELS);
 }
 
 static VkAttachmentDescription attachment(VkFormat format, VkAttachmentLoadOp load,
@@ -140,7 +133,7 @@ static void draw(struct app *app, VkCommandBuffer command, VkPipeline pipeline,
 static struct app_buffer end_pass(struct app *app, VkCommandBuffer command,
                                   const struct app_image *picture)
 {
-    struct app_buffer pixels = app_buffer(app, PIXELS * 4, 0);
+    struct app_buffer pixels = app_buffer(app, DRAW_PIXELS * 4, 0);
     app->vk.CmdEndRenderPass(command);
     app_barrier(app, command);
     app_read(app, command, picture, 0, &pixels);
@@ -171,15 +164,7 @@ static struct app_image picture_for(struct app *app, VkFormat format, VkImageUsa
 struct pass_source pass_source(struct app *app, VkDescriptorType type, VkImageView view,
                                VkSampler sampler, VkImageLayout image_layout)
 {
-    const VkDescriptorSetLayoutBinding binding = {0, type, 1, VK_SHADER_STAGE_FRAGMENT_BIT, NULL};
-    const VkDescriptorSetLayoutCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-        .bindingCount = 1,
-        .pBindings = &binding,
-    };
-    VkDescriptorSetLayout set_layout;
-    APP_CHECK(app, CreateDescriptorSetLayout, app->device, &info, NULL, &set_layout);
-    app_keep(app, DESCRIPTOR_SET_LAYOUT, set_layout);
+    VkDescriptorSetLayout set_layout = app_set_layout(app, &type, 1);
     struct pass_source made = {app_layout(app, set_layout, 0, 0),
                                app_set(app, set_layout, &type, 1)};
     app_write_image(app, made.set, 0, type, view, sampler, image_layout);
@@ -327,7 +312,7 @@ static void msaa_resolve_attachment(struct app *app)
     begin_pass(app, command, pass, target, clears, 1, NULL);
     draw(app, command, app_graphics_create(app, &g), 6, 1);
     struct app_buffer pixels = end_pass(app, command, &picture);
-    for (uint32_t i = 0; i < PIXELS; i++) {
+    for (uint32_t i = 0; i < DRAW_PIXELS; i++) {
         uint32_t pixel = ((const uint32_t *)pixels.map)[i], x = i % APP_WIDTH;
         uint32_t red = x < 32 ? 0xff : x == 32 ? 0x7f : 0;
         app_expect(app, pixel == (0xff000000 | red) || (x == 32 && pixel == 0xff000080),
@@ -428,7 +413,7 @@ static VkPipeline depth_pipeline(struct app *app, VkRenderPass pass)
 static void depth_stencil_resolve(struct app *app)
 {
     const VkClearValue clear = {.depthStencil = {0.5f, 5}};
-    uint32_t expected[PIXELS / 4];
+    uint32_t expected[DRAW_PIXELS / 4];
     VkFormatProperties properties;
     app->vki.GetPhysicalDeviceFormatProperties(app->gpu, depth_format, &properties);
     if ((properties.optimalTilingFeatures & VK_FORMAT_FEATURE_DEPTH_STENCIL_ATTACHMENT_BIT) == 0) {
@@ -436,7 +421,7 @@ static void depth_stencil_resolve(struct app *app)
     }
     struct app_image samples = app_target(app, depth_format, VK_SAMPLE_COUNT_4_BIT);
     struct app_image picture = app_target(app, depth_format, VK_SAMPLE_COUNT_1_BIT);
-    struct app_buffer stencil = app_buffer(app, PIXELS, 0);
+    struct app_buffer stencil = app_buffer(app, DRAW_PIXELS, 0);
     const VkImageView views[2] = {samples.view, picture.view};
     VkRenderPass pass = depth_pass(app);
     VkFramebuffer target = framebuffer(app, pass, views, 2);
@@ -448,14 +433,14 @@ static void depth_stencil_resolve(struct app *app)
     picture.aspects = VK_IMAGE_ASPECT_STENCIL_BIT;
     app_read(app, command, &picture, 0, &stencil);
     picture.aspects = VK_IMAGE_ASPECT_DEPTH_BIT;
-    struct app_buffer depth = app_buffer(app, PIXELS * 4, 0);
+    struct app_buffer depth = app_buffer(app, DRAW_PIXELS * 4, 0);
     app_read(app, command, &picture, 0, &depth);
     app_run(app, command);
     pass_expect_halves(app, &depth, 0, 0x3f000000);
-    for (uint32_t i = 0; i < PIXELS / 4; i++) {
+    for (uint32_t i = 0; i < DRAW_PIXELS / 4; i++) {
         expected[i] = i % (APP_WIDTH / 4) < APP_WIDTH / 8 ? 0x09090909 : 0x05050505;
     }
-    app_expect_words(app, "stencil", stencil.map, expected, PIXELS / 4);
+    app_expect_words(app, "stencil", stencil.map, expected, DRAW_PIXELS / 4);
 }
 
 /* Two pictures, one after the other, in one framebuffer that has none of its own. */
@@ -496,7 +481,7 @@ static void imageless_framebuffer(struct app *app)
     VkCommandBuffer command = app_begin(app);
     for (uint32_t i = 0; i < 2; i++) {
         pictures[i] = app_target(app, format, VK_SAMPLE_COUNT_1_BIT);
-        pixels[i] = app_buffer(app, PIXELS * 4, 0);
+        pixels[i] = app_buffer(app, DRAW_PIXELS * 4, 0);
         const VkRenderPassAttachmentBeginInfo begin = {
             .sType = VK_STRUCTURE_TYPE_RENDER_PASS_ATTACHMENT_BEGIN_INFO,
             .attachmentCount = 1,
@@ -559,7 +544,7 @@ static void multiview(struct app *app)
     app_transition(app, command, &picture, VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
                    VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL);
     for (uint32_t i = 0; i < 3; i++) {
-        pixels[i] = app_buffer(app, PIXELS * 4, 0);
+        pixels[i] = app_buffer(app, DRAW_PIXELS * 4, 0);
         app_read(app, command, &picture, i, &pixels[i]);
     }
     app_run(app, command);

@@ -2,9 +2,9 @@
 #ifndef PV_APPS_PASSES_H
 #define PV_APPS_PASSES_H
 
-#include "app.h"
+#include "draw.h"
 
-/* One image that fragment shaders read at binding 0; an input attachment is for these only. */
+/* One image that fragment shaders read at binding 0. */
 struct pass_source {
     VkPipelineLayout layout;
     VkDescriptorSet set;

@@ -1,5 +1,5 @@
 /* The ways to a graphics pipeline: caches, libraries, derivatives, constants. */
-#include "app.h"
+#include "draw.h"
 
 #include <string.h>
 
@@ -9,11 +9,6 @@
 #include "pass_special_vert.spv.h"
 #include "red_frag.spv.h"
 /* clang-format on */
-
-#define RED 0xff0000ffu
-#define BLACK 0xff000000u
-
-enum { PIXELS = APP_WIDTH * APP_HEIGHT };
 
 /* --- helpers ---------------------------------------------------------------------------------- */
 
@@ -30,12 +25,12 @@ static VkPipeline create(struct app *app, VkPipelineCache cache,
 static void expect_columns(struct app *app, VkPipeline pipeline, uint32_t vertex_count,
                            uint32_t first, uint32_t end, uint32_t colour)
 {
-    uint32_t expected[PIXELS];
-    for (uint32_t i = 0; i < PIXELS; i++) {
+    uint32_t expected[DRAW_PIXELS];
+    for (uint32_t i = 0; i < DRAW_PIXELS; i++) {
         expected[i] = i % APP_WIDTH >= first && i % APP_WIDTH < end ? colour : BLACK;
     }
     app_expect_words(app, "pixels", app_draw_picture(app, pipeline, vertex_count), expected,
-                     PIXELS);
+                     DRAW_PIXELS);
 }
 
 /* --- caches ----------------------------------------------------------------------------------- */
@@ -222,7 +217,6 @@ static void graphics_constants(struct app *app)
     expect_columns(app, app_graphics_create(app, &g), 6, 32, 64, 0xff333cff);
 }
 
-#define DRAWS "VkPhysicalDeviceVulkan13Features.dynamicRendering"
 #define LIBRARY "VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT.graphicsPipelineLibrary"
 #define CASE(name, ...)                                                                            \
     {                                                                                              \
@@ -230,12 +224,12 @@ static void graphics_constants(struct app *app)
     }
 
 const struct app_case app_cases_pipelines[] = {
-    CASE(pipeline_cache, DRAWS),
-    CASE(creation_feedback, DRAWS),
-    CASE(derivative_pipelines, DRAWS),
-    CASE(graphics_constants, DRAWS, "VkPhysicalDeviceFeatures.shaderInt16",
+    CASE(pipeline_cache, DRAW_NEEDS),
+    CASE(creation_feedback, DRAW_NEEDS),
+    CASE(derivative_pipelines, DRAW_NEEDS),
+    CASE(graphics_constants, DRAW_NEEDS, "VkPhysicalDeviceFeatures.shaderInt16",
          "VkPhysicalDeviceFeatures.shaderInt64"),
-    CASE(pipeline_libraries, DRAWS, "VK_KHR_pipeline_library", "VK_EXT_graphics_pipeline_library",
-         LIBRARY),
+    CASE(pipeline_libraries, DRAW_NEEDS, "VK_KHR_pipeline_library",
+         "VK_EXT_graphics_pipeline_library", LIBRARY),
     {0},
 };

@@ -296,7 +296,9 @@ VkDescriptorSetLayout app_set_layout(struct app *app, const VkDescriptorType *ty
             .binding = i,
             .descriptorType = types[i],
             .descriptorCount = 1,
-            .stageFlags = VK_SHADER_STAGE_ALL,
+            .stageFlags = types[i] == VK_DESCRIPTOR_TYPE_INPUT_ATTACHMENT
+                              ? VK_SHADER_STAGE_FRAGMENT_BIT
+                              : VK_SHADER_STAGE_ALL,
         };
     }
     const VkDescriptorSetLayoutCreateInfo info = {
@@ -406,7 +408,9 @@ struct app_kernel app_kernel(struct app *app, VkShaderModule module,
     const VkDescriptorType type = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
     struct app_kernel kernel = {.set_layout = app_set_layout(app, &type, 1)};
     kernel.layout = app_layout(app, kernel.set_layout, push_size, VK_SHADER_STAGE_COMPUTE_BIT);
-    kernel.pipeline = app_compute(app, kernel.layout, module, constants);
+    if (module != VK_NULL_HANDLE) {
+        kernel.pipeline = app_compute(app, kernel.layout, module, constants);
+    }
     kernel.set = app_set(app, kernel.set_layout, &type, 1);
     app_write_buffer(app, kernel.set, 0, type, buffer->buffer);
     return kernel;

@@ -1,5 +1,5 @@
 /* Shader stages other than vertex, fragment and compute, and what stages can write. */
-#include "app.h"
+#include "draw.h"
 
 #include <string.h>
 
@@ -22,22 +22,17 @@
 #include "red_frag.spv.h"
 /* clang-format on */
 
-#define RED 0xff0000ffu
-#define BLACK 0xff000000u
-
-enum { PIXELS = APP_WIDTH * APP_HEIGHT };
-
 /* --- helpers ---------------------------------------------------------------------------------- */
 
 /* Red there, and black everywhere else. */
 static void expect_red(struct app *app, const uint32_t *pixels,
                        bool (*is_red)(uint32_t x, uint32_t y))
 {
-    uint32_t expected[PIXELS];
-    for (uint32_t i = 0; i < PIXELS; i++) {
+    uint32_t expected[DRAW_PIXELS];
+    for (uint32_t i = 0; i < DRAW_PIXELS; i++) {
         expected[i] = is_red(i % APP_WIDTH, i / APP_WIDTH) ? RED : BLACK;
     }
-    app_expect_words(app, "pixels", pixels, expected, PIXELS);
+    app_expect_words(app, "pixels", pixels, expected, DRAW_PIXELS);
 }
 
 static bool in_left_half(uint32_t x, uint32_t y)
@@ -73,7 +68,7 @@ static struct picture new_picture(struct app *app)
 {
     return (struct picture){
         .target = app_target(app, VK_FORMAT_R8G8B8A8_UNORM, VK_SAMPLE_COUNT_1_BIT),
-        .pixels = app_buffer(app, PIXELS * 4, 0),
+        .pixels = app_buffer(app, DRAW_PIXELS * 4, 0),
         .command = app_begin(app),
     };
 }
@@ -137,7 +132,7 @@ static void layers_and_viewports(struct app *app)
         viewports[i] = g.viewport;
         viewports[i].width = (float)(APP_WIDTH >> i);
         scissors[i] = g.scissor;
-        pixels[i] = app_buffer(app, PIXELS * 4, 0);
+        pixels[i] = app_buffer(app, DRAW_PIXELS * 4, 0);
     }
     g.viewports.viewportCount = g.viewports.scissorCount = 3;
     g.viewports.pViewports = viewports;
@@ -153,11 +148,11 @@ static void layers_and_viewports(struct app *app)
     }
     app_run(app, command);
     for (uint32_t i = 0; i < 3; i++) {
-        uint32_t expected[PIXELS];
-        for (uint32_t j = 0; j < PIXELS; j++) {
+        uint32_t expected[DRAW_PIXELS];
+        for (uint32_t j = 0; j < DRAW_PIXELS; j++) {
             expected[j] = j % APP_WIDTH < APP_WIDTH / 2u >> i ? RED : BLACK;
         }
-        app_expect_words(app, "layer", pixels[i].map, expected, PIXELS);
+        app_expect_words(app, "layer", pixels[i].map, expected, DRAW_PIXELS);
     }
 }
 
@@ -416,7 +411,6 @@ static void fragment_barycentrics(struct app *app)
                in_left_half);
 }
 
-#define DRAWS "VkPhysicalDeviceVulkan13Features.dynamicRendering"
 #define TESSELLATES "VkPhysicalDeviceFeatures.tessellationShader"
 #define MESHES "VK_EXT_mesh_shader", "VkPhysicalDeviceMeshShaderFeaturesEXT.meshShader"
 #define CAPTURES                                                                                   \
@@ -427,7 +421,7 @@ static void fragment_barycentrics(struct app *app)
 #define BARYCENTRIC "VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR.fragmentShaderBarycentric"
 #define CASE(name, ...)                                                                            \
     {                                                                                              \
-#name, name, {DRAWS, __VA_ARGS__ }, VK_API_VERSION_1_3                                     \
+#name, name, {DRAW_NEEDS, __VA_ARGS__ }, VK_API_VERSION_1_3                                \
     }
 
 const struct app_case app_cases_stages[] = {
