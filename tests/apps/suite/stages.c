@@ -56,36 +56,13 @@ static void red_graphics(struct app *app, struct app_graphics *g, VkShaderStageF
     app_graphics_stage(g, VK_SHADER_STAGE_FRAGMENT_BIT, APP_SHADER(app, red_frag));
 }
 
-/* What is recorded between begin_picture() and end_picture() draws. */
-struct picture {
-    struct app_image target;
-    struct app_buffer pixels;
-    VkCommandBuffer command;
-};
-
-/* Not yet begun. */
-static struct picture new_picture(struct app *app)
+/* Runs what was drawn: red there, and black everywhere else. */
+static void end_red(struct app *app, struct draw *draw, bool (*is_red)(uint32_t x, uint32_t y))
 {
-    return (struct picture){
-        .target = app_target(app, VK_FORMAT_R8G8B8A8_UNORM, VK_SAMPLE_COUNT_1_BIT),
-        .pixels = app_buffer(app, DRAW_PIXELS * 4, 0),
-        .command = app_begin(app),
-    };
-}
-
-static struct picture begin_picture(struct app *app)
-{
-    struct picture picture = new_picture(app);
-    app_begin_drawing(app, picture.command, &picture.target);
-    return picture;
-}
-
-static const uint32_t *end_picture(struct app *app, const struct picture *picture)
-{
-    app_end_drawing(app, picture->command, &picture->target);
-    app_read(app, picture->command, &picture->target, 0, &picture->pixels);
-    app_run(app, picture->command);
-    return picture->pixels.map;
+    for (uint32_t i = 0; i < DRAW_PIXELS; i++) {
+        draw->expected[i] = is_red(i % APP_WIDTH, i / APP_WIDTH) ? RED : BLACK;
+    }
+    draw_end(app, draw);
 }
 
 /* --- distances, layers, viewports ------------------------------------------------------------- */
@@ -109,10 +86,11 @@ static void cull_distances(struct app *app)
     struct app_graphics g;
     red_graphics(app, &g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, pass_cull_vert));
     VkPipeline pipeline = app_graphics_create(app, &g);
-    struct picture picture = begin_picture(app);
-    app->vk.CmdBindPipeline(picture.command, VK_PIPELINE_BIND_POINT_GRAPHICS, pipeline);
-    app->vk.CmdDraw(picture.command, 6, APP_OR(4, 2), 0, 0);
-    expect_red(app, end_picture(app, &picture), in_even_quarter);
+    struct draw draw;
+    draw_begin(app, &draw);
+    draw_bind(app, &draw, pipeline);
+    app->vk.CmdDraw(draw.command, 6, APP_OR(4, 2), 0, 0);
+    end_red(app, &draw, in_even_quarter);
 }
 
 /* Instance i draws to layer i, through viewport i, whose width is 64 >> i. */
@@ -158,7 +136,8 @@ static void layers_and_viewports(struct app *app)
 
 /* --- tessellation and geometry ---------------------------------------------------------------- */
 
-static const uint32_t *tessellate(struct app *app, VkShaderModule evaluation, float level)
+static void tessellate(struct app *app, VkShaderModule evaluation, float level,
+                       bool (*is_red)(uint32_t x, uint32_t y))
 {
     struct app_graphics g;
     VkPipelineLayout layout =
@@ -171,12 +150,13 @@ static const uint32_t *tessellate(struct app *app, VkShaderModule evaluation, fl
     g.assembly.topology = VK_PRIMITIVE_TOPOLOGY_PATCH_LIST;
     g.tessellation.patchControlPoints = 1;
     VkPipeline pipeline = app_graphics_create(app, &g);
-    struct picture picture = begin_picture(app);
-    app->vk.CmdBindPipeline(picture.command, VK_PIPELINE_BIND_POINT_GRAPHICS, pipeline);
-    app->vk.CmdPushConstants(picture.command, layout, VK_SHADER_STAGE_TESSELLATION_CONTROL_BIT, 0,
+    struct draw draw;
+    draw_begin(app, &draw);
+    draw_bind(app, &draw, pipeline);
+    app->vk.CmdPushConstants(draw.command, layout, VK_SHADER_STAGE_TESSELLATION_CONTROL_BIT, 0,
                              sizeof(level), &level);
-    app->vk.CmdDraw(picture.command, 1, 1, 0, 0);
-    return end_picture(app, &picture);
+    app->vk.CmdDraw(draw.command, 1, 1, 0, 0);
+    end_red(app, &draw, is_red);
 }
 
 static bool on_grid(uint32_t x, uint32_t y)
@@ -187,13 +167,13 @@ static bool on_grid(uint32_t x, uint32_t y)
 /* One patch becomes 5 x 5 points. */
 static void tessellation_points(struct app *app)
 {
-    expect_red(app, tessellate(app, APP_SHADER(app, pass_points_tese), APP_OR(4, 5)), on_grid);
+    tessellate(app, APP_SHADER(app, pass_points_tese), APP_OR(4, 5), on_grid);
 }
 
 /* One patch becomes 8 x 8 squares without holes. */
 static void tessellation_fills(struct app *app)
 {
-    expect_red(app, tessellate(app, APP_SHADER(app, pass_quad_tese), APP_OR(8, 0)), in_left_half);
+    tessellate(app, APP_SHADER(app, pass_quad_tese), APP_OR(8, 0), in_left_half);
 }
 
 static bool in_steps(uint32_t x, uint32_t y)
@@ -234,10 +214,11 @@ static bool in_three_strips(uint32_t x, uint32_t y)
 static void mesh_draws(struct app *app)
 {
     VkPipeline pipeline = mesh_pipeline(app, VK_NULL_HANDLE, APP_SHADER(app, pass_strip_mesh));
-    struct picture picture = begin_picture(app);
-    app->vk.CmdBindPipeline(picture.command, VK_PIPELINE_BIND_POINT_GRAPHICS, pipeline);
-    app->vk.CmdDrawMeshTasksEXT(picture.command, APP_OR(3, 4), 1, 1);
-    expect_red(app, end_picture(app, &picture), in_three_strips);
+    struct draw draw;
+    draw_begin(app, &draw);
+    draw_bind(app, &draw, pipeline);
+    app->vk.CmdDrawMeshTasksEXT(draw.command, APP_OR(3, 4), 1, 1);
+    end_red(app, &draw, in_three_strips);
 }
 
 static void mesh_draws_indirect(struct app *app)
@@ -246,10 +227,11 @@ static void mesh_draws_indirect(struct app *app)
     VkPipeline pipeline = mesh_pipeline(app, VK_NULL_HANDLE, APP_SHADER(app, pass_strip_mesh));
     struct app_buffer counts = app_buffer(app, 64, VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT);
     memcpy((char *)counts.map + 16, &groups, sizeof(groups));
-    struct picture picture = begin_picture(app);
-    app->vk.CmdBindPipeline(picture.command, VK_PIPELINE_BIND_POINT_GRAPHICS, pipeline);
-    app->vk.CmdDrawMeshTasksIndirectEXT(picture.command, counts.buffer, 16, 1, sizeof(groups));
-    expect_red(app, end_picture(app, &picture), in_three_strips);
+    struct draw draw;
+    draw_begin(app, &draw);
+    draw_bind(app, &draw, pipeline);
+    app->vk.CmdDrawMeshTasksIndirectEXT(draw.command, counts.buffer, 16, 1, sizeof(groups));
+    end_red(app, &draw, in_three_strips);
 }
 
 static bool in_stairs(uint32_t x, uint32_t y)
@@ -262,10 +244,11 @@ static void task_starts_meshes(struct app *app)
 {
     VkPipeline pipeline =
         mesh_pipeline(app, APP_SHADER(app, pass_spread_task), APP_SHADER(app, pass_cell_mesh));
-    struct picture picture = begin_picture(app);
-    app->vk.CmdBindPipeline(picture.command, VK_PIPELINE_BIND_POINT_GRAPHICS, pipeline);
-    app->vk.CmdDrawMeshTasksEXT(picture.command, APP_OR(5, 4), 1, 1);
-    expect_red(app, end_picture(app, &picture), in_stairs);
+    struct draw draw;
+    draw_begin(app, &draw);
+    draw_bind(app, &draw, pipeline);
+    app->vk.CmdDrawMeshTasksEXT(draw.command, APP_OR(5, 4), 1, 1);
+    end_red(app, &draw, in_stairs);
 }
 
 /* --- transform feedback ----------------------------------------------------------------------- */
@@ -361,14 +344,15 @@ static void draw_indirect_byte_count(struct app *app)
     struct app_graphics g;
     red_graphics(app, &g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, half_vert));
     VkPipeline pipeline = app_graphics_create(app, &g);
-    struct picture picture = new_picture(app);
-    record_capture(app, picture.command, &from, false, 0, 6);
-    app_barrier(app, picture.command);
-    app_begin_drawing(app, picture.command, &picture.target);
-    app->vk.CmdBindPipeline(picture.command, VK_PIPELINE_BIND_POINT_GRAPHICS, pipeline);
-    app->vk.CmdDrawIndirectByteCountEXT(picture.command, 1, 0, from.counter.buffer, 0, 0,
+    struct draw draw;
+    draw_init(app, &draw);
+    record_capture(app, draw.command, &from, false, 0, 6);
+    app_barrier(app, draw.command);
+    app_begin_drawing(app, draw.command, &draw.target);
+    draw_bind(app, &draw, pipeline);
+    app->vk.CmdDrawIndirectByteCountEXT(draw.command, 1, 0, from.counter.buffer, 0, 0,
                                         APP_OR(8, 16));
-    expect_red(app, end_picture(app, &picture), in_left_half);
+    end_red(app, &draw, in_left_half);
 }
 
 /* --- other stages' abilities ------------------------------------------------------------------ */
@@ -385,7 +369,8 @@ static void conditional_rendering(struct app *app)
     red_graphics(app, &g, VK_SHADER_STAGE_VERTEX_BIT, APP_SHADER(app, half_vert));
     pipelines[1] = app_graphics_create(app, &g);
     ((uint32_t *)conditions.map)[1] = APP_OR(1, 0);
-    struct picture picture = begin_picture(app);
+    struct draw draw;
+    draw_begin(app, &draw);
     for (uint32_t i = 0; i < 3; i++) {
         const VkConditionalRenderingBeginInfoEXT begin = {
             .sType = VK_STRUCTURE_TYPE_CONDITIONAL_RENDERING_BEGIN_INFO_EXT,
@@ -393,12 +378,12 @@ static void conditional_rendering(struct app *app)
             .offset = i == 0 ? 0 : 4,
             .flags = i == 2 ? VK_CONDITIONAL_RENDERING_INVERTED_BIT_EXT : 0,
         };
-        app->vk.CmdBindPipeline(picture.command, VK_PIPELINE_BIND_POINT_GRAPHICS, pipelines[i % 2]);
-        app->vk.CmdBeginConditionalRenderingEXT(picture.command, &begin);
-        app->vk.CmdDraw(picture.command, i % 2 == 0 ? 3 : 6, 1, 0, 0);
-        app->vk.CmdEndConditionalRenderingEXT(picture.command);
+        draw_bind(app, &draw, pipelines[i % 2]);
+        app->vk.CmdBeginConditionalRenderingEXT(draw.command, &begin);
+        app->vk.CmdDraw(draw.command, i % 2 == 0 ? 3 : 6, 1, 0, 0);
+        app->vk.CmdEndConditionalRenderingEXT(draw.command);
     }
-    expect_red(app, end_picture(app, &picture), in_left_half);
+    end_red(app, &draw, in_left_half);
 }
 
 static void fragment_barycentrics(struct app *app)
