@@ -42,8 +42,11 @@ struct app_case {
      * feature ("VkPhysicalDeviceMeshShaderFeaturesEXT.meshShader", "VkPhysicalDeviceFeatures.
      * geometryShader" for the first ones). A struct's other features are off. */
     const char *needs[APP_NEEDS_MAX];
-    uint32_t api_version; /* of the device, at least; 1.3, whose SPIR-V the shaders are, or more */
 };
+#define APP_CASE(function, ...)                                                                    \
+    {                                                                                              \
+        .name = #function, .run = function, .needs = { __VA_ARGS__ }                               \
+    }
 
 /* The files of cases, in the order in which they run. Each has an array that ends with an empty
  * case. */

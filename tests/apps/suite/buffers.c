@@ -45,7 +45,7 @@ static void buffer_fill_and_update(struct app *app)
 }
 
 const struct app_case app_cases_buffers[] = {
-    {"buffer_copies", buffer_copies, {0}, 0},
-    {"buffer_fill_and_update", buffer_fill_and_update, {0}, 0},
+    APP_CASE(buffer_copies),
+    APP_CASE(buffer_fill_and_update),
     {0},
 };

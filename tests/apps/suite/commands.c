@@ -264,12 +264,12 @@ static void device_groups(struct app *app)
 }
 
 const struct app_case app_cases_commands[] = {
-    {"secondary_command_buffers", secondary_command_buffers, {0}, 0},
-    {"commands_of_16_kib", commands_of_16_kib, {0}, 0},
-    {"commands_of_2_mib", commands_of_2_mib, {0}, 0},
-    {"command_buffers_again", command_buffers_again, {0}, 0},
-    {"threads_record", threads_record, {0}, 0},
-    {"queues_and_families", queues_and_families, {0}, 0},
-    {"device_groups", device_groups, {0}, 0},
+    APP_CASE(secondary_command_buffers),
+    APP_CASE(commands_of_16_kib),
+    APP_CASE(commands_of_2_mib),
+    APP_CASE(command_buffers_again),
+    APP_CASE(threads_record),
+    APP_CASE(queues_and_families),
+    APP_CASE(device_groups),
     {0},
 };

@@ -97,10 +97,10 @@ static void indirect_dispatch(struct app *app)
 }
 
 const struct app_case app_cases_compute[] = {
-    {"specialization_constants", specialization_constants, {0}, 0},
-    {"push_constants", push_constants, {0}, 0},
-    {"shared_memory", shared_memory, {0}, 0},
-    {"atomics", atomics, {0}, 0},
-    {"indirect_dispatch", indirect_dispatch, {0}, 0},
+    APP_CASE(specialization_constants),
+    APP_CASE(push_constants),
+    APP_CASE(shared_memory),
+    APP_CASE(atomics),
+    APP_CASE(indirect_dispatch),
     {0},
 };

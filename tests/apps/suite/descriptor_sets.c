@@ -296,18 +296,14 @@ static void robust_buffer_access_2(struct app *app)
 }
 
 const struct app_case app_cases_descriptor_sets[] = {
-    {"buffer_descriptor_types", buffer_descriptor_types, {0}, 0},
-    {"several_sets", several_sets, {0}, 0},
-    {"image_descriptor_types", image_descriptor_types, {0}, 0},
-    {"immutable_samplers", immutable_samplers, {0}, 0},
-    {"several_sets_2",
-     several_sets_2,
-     {"VK_KHR_maintenance6", "VkPhysicalDeviceMaintenance6Features.maintenance6"},
-     0},
-    {"robust_buffer_access_2",
-     robust_buffer_access_2,
-     {"VK_EXT_robustness2", "VkPhysicalDeviceFeatures.robustBufferAccess",
-      "VkPhysicalDeviceRobustness2FeaturesKHR.robustBufferAccess2"},
-     0},
+    APP_CASE(buffer_descriptor_types),
+    APP_CASE(several_sets),
+    APP_CASE(image_descriptor_types),
+    APP_CASE(immutable_samplers),
+    APP_CASE(several_sets_2, "VK_KHR_maintenance6",
+             "VkPhysicalDeviceMaintenance6Features.maintenance6"),
+    APP_CASE(robust_buffer_access_2, "VK_EXT_robustness2",
+             "VkPhysicalDeviceFeatures.robustBufferAccess",
+             "VkPhysicalDeviceRobustness2FeaturesKHR.robustBufferAccess2"),
     {0},
 };

@@ -13,7 +13,8 @@
 
 #define DRAW_DEPTH VK_FORMAT_D16_UNORM
 
-#define DRAW_NEEDS "VkPhysicalDeviceVulkan13Features.dynamicRendering"
+#define DRAW_CASE(function, ...)                                                                   \
+    APP_CASE(function, "VkPhysicalDeviceVulkan13Features.dynamicRendering", __VA_ARGS__)
 
 enum { DRAW_PIXELS = APP_WIDTH * APP_HEIGHT };
 

@@ -298,35 +298,33 @@ static void dynamic_domain_origin(struct app *app)
     draw_end(app, &draw);
 }
 
-#define CASE(name, ...)                                                                            \
-    {                                                                                              \
-#name, name, {DRAW_NEEDS, __VA_ARGS__ }, VK_API_VERSION_1_3                                \
-    }
 #define THIRD "VK_EXT_extended_dynamic_state3"
 
 const struct app_case app_cases_draw_switches[] = {
-    {"dynamic_stencil_test", dynamic_stencil_test, {DRAW_NEEDS}, VK_API_VERSION_1_3},
-    CASE(dynamic_depth_bounds, "VkPhysicalDeviceFeatures.depthBounds"),
-    CASE(dynamic_depth_clip, THIRD, STATE_3("extendedDynamicState3DepthClipEnable"),
-         "VK_EXT_depth_clip_enable", "VkPhysicalDeviceDepthClipEnableFeaturesEXT.depthClipEnable"),
-    CASE(dynamic_depth_range, THIRD, STATE_3("extendedDynamicState3DepthClipNegativeOneToOne"),
-         "VK_EXT_depth_clip_control",
-         "VkPhysicalDeviceDepthClipControlFeaturesEXT.depthClipControl"),
-    CASE(depth_bias_2, "VK_EXT_depth_bias_control",
-         "VkPhysicalDeviceDepthBiasControlFeaturesEXT.depthBiasControl",
-         "VkPhysicalDeviceDepthBiasControlFeaturesEXT.floatRepresentation"),
-    CASE(dynamic_alpha_to_coverage, THIRD, STATE_3("extendedDynamicState3AlphaToCoverageEnable")),
-    CASE(dynamic_alpha_to_one, THIRD, STATE_3("extendedDynamicState3AlphaToOneEnable"),
-         "VkPhysicalDeviceFeatures.alphaToOne"),
-    CASE(dynamic_logic_op_enable, THIRD, STATE_3("extendedDynamicState3LogicOpEnable"),
-         "VkPhysicalDeviceFeatures.logicOp"),
-    CASE(dynamic_line_stipple, THIRD, STATE_3("extendedDynamicState3LineRasterizationMode"),
-         STATE_3("extendedDynamicState3LineStippleEnable"), "VK_EXT_line_rasterization",
-         "VkPhysicalDeviceLineRasterizationFeatures.bresenhamLines",
-         "VkPhysicalDeviceLineRasterizationFeatures.stippledBresenhamLines"),
-    CASE(dynamic_patch_points, "VkPhysicalDeviceFeatures.tessellationShader",
-         "VK_EXT_extended_dynamic_state2", STATE_2("extendedDynamicState2PatchControlPoints")),
-    CASE(dynamic_domain_origin, "VkPhysicalDeviceFeatures.tessellationShader", THIRD,
-         STATE_3("extendedDynamicState3TessellationDomainOrigin")),
+    DRAW_CASE(dynamic_stencil_test),
+    DRAW_CASE(dynamic_depth_bounds, "VkPhysicalDeviceFeatures.depthBounds"),
+    DRAW_CASE(dynamic_depth_clip, THIRD, STATE_3("extendedDynamicState3DepthClipEnable"),
+              "VK_EXT_depth_clip_enable",
+              "VkPhysicalDeviceDepthClipEnableFeaturesEXT.depthClipEnable"),
+    DRAW_CASE(dynamic_depth_range, THIRD, STATE_3("extendedDynamicState3DepthClipNegativeOneToOne"),
+              "VK_EXT_depth_clip_control",
+              "VkPhysicalDeviceDepthClipControlFeaturesEXT.depthClipControl"),
+    DRAW_CASE(depth_bias_2, "VK_EXT_depth_bias_control",
+              "VkPhysicalDeviceDepthBiasControlFeaturesEXT.depthBiasControl",
+              "VkPhysicalDeviceDepthBiasControlFeaturesEXT.floatRepresentation"),
+    DRAW_CASE(dynamic_alpha_to_coverage, THIRD,
+              STATE_3("extendedDynamicState3AlphaToCoverageEnable")),
+    DRAW_CASE(dynamic_alpha_to_one, THIRD, STATE_3("extendedDynamicState3AlphaToOneEnable"),
+              "VkPhysicalDeviceFeatures.alphaToOne"),
+    DRAW_CASE(dynamic_logic_op_enable, THIRD, STATE_3("extendedDynamicState3LogicOpEnable"),
+              "VkPhysicalDeviceFeatures.logicOp"),
+    DRAW_CASE(dynamic_line_stipple, THIRD, STATE_3("extendedDynamicState3LineRasterizationMode"),
+              STATE_3("extendedDynamicState3LineStippleEnable"), "VK_EXT_line_rasterization",
+              "VkPhysicalDeviceLineRasterizationFeatures.bresenhamLines",
+              "VkPhysicalDeviceLineRasterizationFeatures.stippledBresenhamLines"),
+    DRAW_CASE(dynamic_patch_points, "VkPhysicalDeviceFeatures.tessellationShader",
+              "VK_EXT_extended_dynamic_state2", STATE_2("extendedDynamicState2PatchControlPoints")),
+    DRAW_CASE(dynamic_domain_origin, "VkPhysicalDeviceFeatures.tessellationShader", THIRD,
+              STATE_3("extendedDynamicState3TessellationDomainOrigin")),
     {0},
 };

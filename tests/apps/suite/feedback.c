@@ -288,17 +288,13 @@ static void rasterization_order_access(struct app *app)
 #define READS "VkPhysicalDeviceDynamicRenderingLocalReadFeatures.dynamicRenderingLocalRead"
 #define ORDER "VkPhysicalDeviceRasterizationOrderAttachmentAccessFeaturesEXT"
 #define INTERLOCK "VkPhysicalDeviceFragmentShaderInterlockFeaturesEXT.fragmentShaderPixelInterlock"
-#define CASE(name, ...)                                                                            \
-    {                                                                                              \
-#name, name, {DRAW_NEEDS, __VA_ARGS__ }, VK_API_VERSION_1_3                                \
-    }
 
 const struct app_case app_cases_feedback[] = {
-    CASE(attachment_feedback_loop, "VK_EXT_attachment_feedback_loop_layout", LOOPS),
-    CASE(local_read, "VK_KHR_dynamic_rendering_local_read", READS),
-    CASE(fragment_interlock, "VK_EXT_fragment_shader_interlock", INTERLOCK,
-         "VkPhysicalDeviceFeatures.fragmentStoresAndAtomics"),
-    CASE(rasterization_order_access, "VK_EXT_rasterization_order_attachment_access",
-         ORDER ".rasterizationOrderColorAttachmentAccess"),
+    DRAW_CASE(attachment_feedback_loop, "VK_EXT_attachment_feedback_loop_layout", LOOPS),
+    DRAW_CASE(local_read, "VK_KHR_dynamic_rendering_local_read", READS),
+    DRAW_CASE(fragment_interlock, "VK_EXT_fragment_shader_interlock", INTERLOCK,
+              "VkPhysicalDeviceFeatures.fragmentStoresAndAtomics"),
+    DRAW_CASE(rasterization_order_access, "VK_EXT_rasterization_order_attachment_access",
+              ORDER ".rasterizationOrderColorAttachmentAccess"),
     {0},
 };

@@ -297,11 +297,11 @@ static void host_memory_is_imported(struct app *app)
 }
 
 const struct app_case app_cases_host_copies[] = {
-    {"host_copies_memory_to_image", host_copies_memory_to_image, {HOST_COPIES}, 0},
-    {"host_copies_what_gpu_wrote", host_copies_what_gpu_wrote, {HOST_COPIES}, 0},
-    {"host_copies_image_to_image", host_copies_image_to_image, {HOST_COPIES}, 0},
-    {"map_memory_2", map_memory_2, {"VK_KHR_map_memory2"}, 0},
-    {"memory_fd_is_imported", memory_fd_is_imported, {"VK_KHR_external_memory_fd"}, 0},
-    {"host_memory_is_imported", host_memory_is_imported, {"VK_EXT_external_memory_host"}, 0},
+    APP_CASE(host_copies_memory_to_image, HOST_COPIES),
+    APP_CASE(host_copies_what_gpu_wrote, HOST_COPIES),
+    APP_CASE(host_copies_image_to_image, HOST_COPIES),
+    APP_CASE(map_memory_2, "VK_KHR_map_memory2"),
+    APP_CASE(memory_fd_is_imported, "VK_KHR_external_memory_fd"),
+    APP_CASE(host_memory_is_imported, "VK_EXT_external_memory_host"),
     {0},
 };

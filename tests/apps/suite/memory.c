@@ -199,11 +199,11 @@ static void memory_budget(struct app *app)
 }
 
 const struct app_case app_cases_memory[] = {
-    {"memory_types", memory_types, {0}, 0},
-    {"persistent_map", persistent_map, {0}, 0},
-    {"memory_of_4_gib", memory_of_4_gib, {0}, 0},
-    {"memory_10000_allocations", memory_10000_allocations, {0}, 0},
-    {"memory_a_million_in_turn", memory_a_million_in_turn, {0}, 0},
-    {"memory_budget", memory_budget, {"VK_EXT_memory_budget"}, 0},
+    APP_CASE(memory_types),
+    APP_CASE(persistent_map),
+    APP_CASE(memory_of_4_gib),
+    APP_CASE(memory_10000_allocations),
+    APP_CASE(memory_a_million_in_turn),
+    APP_CASE(memory_budget, "VK_EXT_memory_budget"),
     {0},
 };

@@ -554,15 +554,12 @@ static void multiview(struct app *app)
 }
 
 const struct app_case app_cases_passes[] = {
-    {"render_pass_draws", render_pass_draws, {0}, 0},
-    {"render_pass_load_keeps", render_pass_load_keeps, {0}, 0},
-    {"subpass_input", subpass_input, {0}, 0},
-    {"msaa_resolve_attachment", msaa_resolve_attachment, {0}, 0},
-    {"depth_stencil_resolve", depth_stencil_resolve, {0}, VK_API_VERSION_1_2},
-    {"imageless_framebuffer",
-     imageless_framebuffer,
-     {"VkPhysicalDeviceVulkan12Features.imagelessFramebuffer"},
-     VK_API_VERSION_1_2},
-    {"multiview", multiview, {"VkPhysicalDeviceVulkan11Features.multiview"}, VK_API_VERSION_1_2},
+    APP_CASE(render_pass_draws),
+    APP_CASE(render_pass_load_keeps),
+    APP_CASE(subpass_input),
+    APP_CASE(msaa_resolve_attachment),
+    APP_CASE(depth_stencil_resolve),
+    APP_CASE(imageless_framebuffer, "VkPhysicalDeviceVulkan12Features.imagelessFramebuffer"),
+    APP_CASE(multiview, "VkPhysicalDeviceVulkan11Features.multiview"),
     {0},
 };

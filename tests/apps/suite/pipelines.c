@@ -218,18 +218,14 @@ static void graphics_constants(struct app *app)
 }
 
 #define LIBRARY "VkPhysicalDeviceGraphicsPipelineLibraryFeaturesEXT.graphicsPipelineLibrary"
-#define CASE(name, ...)                                                                            \
-    {                                                                                              \
-#name, name, {__VA_ARGS__ }, VK_API_VERSION_1_3                                            \
-    }
 
 const struct app_case app_cases_pipelines[] = {
-    CASE(pipeline_cache, DRAW_NEEDS),
-    CASE(creation_feedback, DRAW_NEEDS),
-    CASE(derivative_pipelines, DRAW_NEEDS),
-    CASE(graphics_constants, DRAW_NEEDS, "VkPhysicalDeviceFeatures.shaderInt16",
-         "VkPhysicalDeviceFeatures.shaderInt64"),
-    CASE(pipeline_libraries, DRAW_NEEDS, "VK_KHR_pipeline_library",
-         "VK_EXT_graphics_pipeline_library", LIBRARY),
+    DRAW_CASE(pipeline_cache),
+    DRAW_CASE(creation_feedback),
+    DRAW_CASE(derivative_pipelines),
+    DRAW_CASE(graphics_constants, "VkPhysicalDeviceFeatures.shaderInt16",
+              "VkPhysicalDeviceFeatures.shaderInt64"),
+    DRAW_CASE(pipeline_libraries, "VK_KHR_pipeline_library", "VK_EXT_graphics_pipeline_library",
+              LIBRARY),
     {0},
 };

@@ -263,9 +263,9 @@ static void view_of_planes(struct app *app)
 }
 
 const struct app_case app_cases_planes[] = {
-    {"planes_keep_bytes", planes_keep_bytes, {PLANES_NEED}, 0},
-    {"plane_regions_are_copied", plane_regions_are_copied, {PLANES_NEED}, 0},
-    {"planes_are_copied_to_images", planes_are_copied_to_images, {PLANES_NEED}, 0},
-    {"view_of_planes", view_of_planes, {PLANES_NEED}, 0},
+    APP_CASE(planes_keep_bytes, PLANES_NEED),
+    APP_CASE(plane_regions_are_copied, PLANES_NEED),
+    APP_CASE(planes_are_copied_to_images, PLANES_NEED),
+    APP_CASE(view_of_planes, PLANES_NEED),
     {0},
 };

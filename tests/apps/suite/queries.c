@@ -1,5 +1,5 @@
 /* Queries: what they count, and the ways to their results. */
-#include "app.h"
+#include "draw.h"
 
 /* clang-format off */
 #include "pass_amplify_geom.spv.h"
@@ -248,26 +248,22 @@ static void copy_query_results(struct app *app)
     app_expect_words(app, "copied", to.map, expected, 32);
 }
 
-#define DRAWS "VkPhysicalDeviceVulkan13Features.dynamicRendering"
 #define PRECISE "VkPhysicalDeviceFeatures.occlusionQueryPrecise"
 #define CAPTURES "VkPhysicalDeviceTransformFeedbackFeaturesEXT.transformFeedback"
 #define GENERATED "VkPhysicalDevicePrimitivesGeneratedQueryFeaturesEXT.primitivesGeneratedQuery"
 #define RESETS "VkPhysicalDeviceVulkan12Features.hostQueryReset"
-#define CASE(name, ...)                                                                            \
-    {                                                                                              \
-#name, name, {DRAWS, __VA_ARGS__ }, VK_API_VERSION_1_3                                     \
-    }
 
 const struct app_case app_cases_queries[] = {
-    CASE(occlusion_query_precise, PRECISE),
-    CASE(copy_query_results, PRECISE),
-    CASE(host_query_reset, PRECISE, RESETS),
-    CASE(pipeline_statistics_query, "VkPhysicalDeviceFeatures.pipelineStatisticsQuery"),
-    CASE(transform_feedback_query, "VK_EXT_transform_feedback", CAPTURES),
-    CASE(primitives_generated_query, "VK_EXT_transform_feedback", CAPTURES,
-         "VK_EXT_primitives_generated_query", GENERATED),
-    CASE(primitives_generated_by_geometry, "VK_EXT_transform_feedback", CAPTURES,
-         "VK_EXT_primitives_generated_query", GENERATED, "VkPhysicalDeviceFeatures.geometryShader"),
-    {"timestamps", timestamps, {0}, 0},
+    DRAW_CASE(occlusion_query_precise, PRECISE),
+    DRAW_CASE(copy_query_results, PRECISE),
+    DRAW_CASE(host_query_reset, PRECISE, RESETS),
+    DRAW_CASE(pipeline_statistics_query, "VkPhysicalDeviceFeatures.pipelineStatisticsQuery"),
+    DRAW_CASE(transform_feedback_query, "VK_EXT_transform_feedback", CAPTURES),
+    DRAW_CASE(primitives_generated_query, "VK_EXT_transform_feedback", CAPTURES,
+              "VK_EXT_primitives_generated_query", GENERATED),
+    DRAW_CASE(primitives_generated_by_geometry, "VK_EXT_transform_feedback", CAPTURES,
+              "VK_EXT_primitives_generated_query", GENERATED,
+              "VkPhysicalDeviceFeatures.geometryShader"),
+    APP_CASE(timestamps),
     {0},
 };

@@ -576,25 +576,20 @@ static void ray_tracing_indirect(struct app *app)
 #define PIPELINES                                                                                  \
     STRUCTURES, "VK_KHR_ray_tracing_pipeline",                                                     \
         "VkPhysicalDeviceRayTracingPipelineFeaturesKHR.rayTracingPipeline"
-#define NAMED(name) #name, name
 
 const struct app_case app_cases_rays[] = {
-    {NAMED(ray_query_triangles), {QUERIES}, VK_API_VERSION_1_2},
-    {NAMED(ray_query_masks), {QUERIES}, VK_API_VERSION_1_2},
-    {NAMED(ray_query_candidates), {QUERIES}, VK_API_VERSION_1_2},
-    {NAMED(ray_query_boxes), {QUERIES}, VK_API_VERSION_1_2},
-    {NAMED(acceleration_structure_update), {QUERIES}, VK_API_VERSION_1_2},
-    {NAMED(acceleration_structure_compaction), {QUERIES}, VK_API_VERSION_1_2},
-    {NAMED(acceleration_structure_clone), {QUERIES}, VK_API_VERSION_1_2},
-    {NAMED(acceleration_structure_serialization), {QUERIES}, VK_API_VERSION_1_2},
-    {NAMED(acceleration_structure_indirect_build),
-     {QUERIES,
-      "VkPhysicalDeviceAccelerationStructureFeaturesKHR.accelerationStructureIndirectBuild"},
-     VK_API_VERSION_1_2},
-    {NAMED(ray_tracing_pipeline), {PIPELINES}, VK_API_VERSION_1_2},
-    {NAMED(ray_tracing_indirect),
-     {PIPELINES,
-      "VkPhysicalDeviceRayTracingPipelineFeaturesKHR.rayTracingPipelineTraceRaysIndirect"},
-     VK_API_VERSION_1_2},
+    APP_CASE(ray_query_triangles, QUERIES),
+    APP_CASE(ray_query_masks, QUERIES),
+    APP_CASE(ray_query_candidates, QUERIES),
+    APP_CASE(ray_query_boxes, QUERIES),
+    APP_CASE(acceleration_structure_update, QUERIES),
+    APP_CASE(acceleration_structure_compaction, QUERIES),
+    APP_CASE(acceleration_structure_clone, QUERIES),
+    APP_CASE(acceleration_structure_serialization, QUERIES),
+    APP_CASE(acceleration_structure_indirect_build, QUERIES,
+             "VkPhysicalDeviceAccelerationStructureFeaturesKHR.accelerationStructureIndirectBuild"),
+    APP_CASE(ray_tracing_pipeline, PIPELINES),
+    APP_CASE(ray_tracing_indirect, PIPELINES,
+             "VkPhysicalDeviceRayTracingPipelineFeaturesKHR.rayTracingPipelineTraceRaysIndirect"),
     {0},
 };

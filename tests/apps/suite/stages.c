@@ -404,25 +404,21 @@ static void fragment_barycentrics(struct app *app)
 #define VIEWPORTS "VkPhysicalDeviceVulkan12Features.shaderOutputViewportIndex"
 #define CONDITIONAL "VkPhysicalDeviceConditionalRenderingFeaturesEXT.conditionalRendering"
 #define BARYCENTRIC "VkPhysicalDeviceFragmentShaderBarycentricFeaturesKHR.fragmentShaderBarycentric"
-#define CASE(name, ...)                                                                            \
-    {                                                                                              \
-#name, name, {DRAW_NEEDS, __VA_ARGS__ }, VK_API_VERSION_1_3                                \
-    }
 
 const struct app_case app_cases_stages[] = {
-    CASE(clip_distances, "VkPhysicalDeviceFeatures.shaderClipDistance"),
-    CASE(cull_distances, "VkPhysicalDeviceFeatures.shaderCullDistance"),
-    CASE(layers_and_viewports, LAYERS, VIEWPORTS, "VkPhysicalDeviceFeatures.multiViewport"),
-    CASE(tessellation_points, TESSELLATES),
-    CASE(tessellation_fills, TESSELLATES),
-    CASE(geometry_amplifies, "VkPhysicalDeviceFeatures.geometryShader"),
-    CASE(mesh_draws, MESHES),
-    CASE(mesh_draws_indirect, MESHES),
-    CASE(task_starts_meshes, MESHES, "VkPhysicalDeviceMeshShaderFeaturesEXT.taskShader"),
-    CASE(transform_feedback, CAPTURES),
-    CASE(transform_feedback_resumes, CAPTURES),
-    CASE(draw_indirect_byte_count, CAPTURES),
-    CASE(conditional_rendering, "VK_EXT_conditional_rendering", CONDITIONAL),
-    CASE(fragment_barycentrics, "VK_KHR_fragment_shader_barycentric", BARYCENTRIC),
+    DRAW_CASE(clip_distances, "VkPhysicalDeviceFeatures.shaderClipDistance"),
+    DRAW_CASE(cull_distances, "VkPhysicalDeviceFeatures.shaderCullDistance"),
+    DRAW_CASE(layers_and_viewports, LAYERS, VIEWPORTS, "VkPhysicalDeviceFeatures.multiViewport"),
+    DRAW_CASE(tessellation_points, TESSELLATES),
+    DRAW_CASE(tessellation_fills, TESSELLATES),
+    DRAW_CASE(geometry_amplifies, "VkPhysicalDeviceFeatures.geometryShader"),
+    DRAW_CASE(mesh_draws, MESHES),
+    DRAW_CASE(mesh_draws_indirect, MESHES),
+    DRAW_CASE(task_starts_meshes, MESHES, "VkPhysicalDeviceMeshShaderFeaturesEXT.taskShader"),
+    DRAW_CASE(transform_feedback, CAPTURES),
+    DRAW_CASE(transform_feedback_resumes, CAPTURES),
+    DRAW_CASE(draw_indirect_byte_count, CAPTURES),
+    DRAW_CASE(conditional_rendering, "VK_EXT_conditional_rendering", CONDITIONAL),
+    DRAW_CASE(fragment_barycentrics, "VK_KHR_fragment_shader_barycentric", BARYCENTRIC),
     {0},
 };

@@ -356,18 +356,12 @@ static void sync_fd_fences(struct app *app)
 }
 
 const struct app_case app_cases_sync[] = {
-    {"fences", fences, {0}, 0},
-    {"binary_semaphores", binary_semaphores, {0}, 0},
-    {"events", events, {0}, 0},
-    {"timeline_semaphores",
-     timeline_semaphores,
-     {"VkPhysicalDeviceVulkan12Features.timelineSemaphore"},
-     VK_API_VERSION_1_2},
-    {"synchronization_2",
-     synchronization_2,
-     {"VkPhysicalDeviceVulkan13Features.synchronization2"},
-     VK_API_VERSION_1_3},
-    {"sync_fd_semaphores", sync_fd_semaphores, {"VK_KHR_external_semaphore_fd"}, 0},
-    {"sync_fd_fences", sync_fd_fences, {"VK_KHR_external_fence_fd"}, 0},
+    APP_CASE(fences),
+    APP_CASE(binary_semaphores),
+    APP_CASE(events),
+    APP_CASE(timeline_semaphores, "VkPhysicalDeviceVulkan12Features.timelineSemaphore"),
+    APP_CASE(synchronization_2, "VkPhysicalDeviceVulkan13Features.synchronization2"),
+    APP_CASE(sync_fd_semaphores, "VK_KHR_external_semaphore_fd"),
+    APP_CASE(sync_fd_fences, "VK_KHR_external_fence_fd"),
     {0},
 };
