@@ -10,19 +10,29 @@ from support import FULL, HERE, PARTIAL, Text, full_model
 from wire import ANNOUNCED
 
 # Where the registry at hand differs from the recorded one (1.4.343), and why.
-RENAMED = {  # promoted from EXT to KHR, or taken over by core, since
+RENAMED = {  # promoted from EXT to KHR, or taken over by core, since; or before
     "VkDeviceAddressRangeEXT": "VkDeviceAddressRangeKHR",
     "VkPhysicalDevicePipelineLibraryGroupHandlesFeaturesEXT":
         "VkPhysicalDevicePipelineLibraryGroupHandlesFeaturesKHR",
+    **{f"VkPhysicalDeviceRobustness2{what}KHR": f"VkPhysicalDeviceRobustness2{what}EXT"
+       for what in ("Features", "Properties")},
 }
+RECORDED = 343
 OTHER_STEPS = {
-    # Became optional after 1.4.343, since layers of devices do nothing.
-    ("VkDeviceCreateInfo", "ppEnabledLayerNames char[enabledLayerCount][strlen+1]!"):
-        "ppEnabledLayerNames char[enabledLayerCount][strlen+1]",
     # The recorded decoder asks for null once more, in an array that must be there.
     ("vkCmdBuildAccelerationStructuresIndirectKHR",
      "ppMaxPrimitiveCounts uint32_t[infoCount][pInfos ? pInfos[i].geometryCount : 0]!"):
         "ppMaxPrimitiveCounts uint32_t[infoCount][pInfos[i].geometryCount]!",
+}
+NEWER_STEPS = {
+    # Became optional after 1.4.343, since layers of devices do nothing.
+    ("VkDeviceCreateInfo", "ppEnabledLayerNames char[enabledLayerCount][strlen+1]!"):
+        "ppEnabledLayerNames char[enabledLayerCount][strlen+1]",
+}
+OLDER_STEPS = {
+    # Became optional between 1.4.309 and 1.4.343.
+    ("vkCmdSetSampleMaskEXT", "pSampleMask VkSampleMask[(samples + 31) / 32]"):
+        "pSampleMask VkSampleMask[(samples + 31) / 32]!",
 }
 # The recorded decoder takes a null there, which Vulkan forbids and drivers crash on: ours refuses.
 REQUIRED_STRINGS = {("VkPipelineShaderStageCreateInfo", "pName char[strlen+1]")}
@@ -59,6 +69,8 @@ class Recorded:
     def line(self, owner, line):
         """One step: names and differences as of today."""
         line = OTHER_STEPS.get((owner, line), line)
+        line = (NEWER_STEPS if self.registry.header_version > RECORDED else OLDER_STEPS).get(
+            (owner, line), line)
         if (owner, line) in REQUIRED_STRINGS:
             line += "!"
         return re.sub(r"\bVk\w+", lambda found: self.now(found[0]), line)
@@ -209,7 +221,7 @@ class ModelTest(unittest.TestCase):
         for name in RENAMED:
             self.assertIn(name, structs)
         commands = recorded("commands.json")
-        for owner, line in [*OTHER_STEPS, *REQUIRED_STRINGS]:
+        for owner, line in [*OTHER_STEPS, *NEWER_STEPS, *OLDER_STEPS, *REQUIRED_STRINGS]:
             lines = structs[owner]["full"] if owner in structs else commands[owner]["request"]
             self.assertIn(line, lines)
 

@@ -80,7 +80,8 @@ static void every_command_has_a_handler_and_statistics_begin_at_zero(void **stat
         handled += info.fate == PV_COMMAND_GENERATED || info.fate == PV_COMMAND_BY_HAND;
     }
     print_message("%u commands of %u have a handler\n", handled, known);
-    assert_true(handled >= 300 && known - handled <= 45);
+    /* 296 with the registry of Vulkan 1.4.309, 305 with that of 1.4.363. */
+    assert_true(handled >= 296 && known - handled <= 45);
     struct pv_venus_stats stats;
     memset(&stats, 0xff, sizeof(stats));
     assert_int_equal(pv_venus_get_stats(context, &stats), PV_OK);
