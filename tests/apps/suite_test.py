@@ -151,7 +151,8 @@ class Suite(unittest.TestCase):
             os.environ["PV_TEST_SUITE"], timeout_s=TIMEOUT_S))
         faults = read_faults(text)
         self.assertFalse(faults, "\n".join(["", *faults, "", text]))
-        self.assertIn("- Synchronization\n", text, "the layer does not say that it looks")
+        self.assertRegex(text, "- Synchronization\n|ENABLE_SYNCHRONIZATION",
+                         "the layer does not say that it looks")
         self.assertEqual(read_verdicts(text), natively())
 
 

@@ -183,7 +183,7 @@ static void events(struct app *app)
     };
     const VkBufferCopy region = {0, 32, 16};
     expect_event(app, event, VK_EVENT_RESET, "at first");
-    /* Of an event that was set so, the validation layer 1.4.363 misunderstands a wait. */
+    /* Not the one that is waited for, of which the validation layer 1.4.363 then loses the wait. */
     APP_CHECK(app, SetEvent, app->device, second);
     expect_event(app, second, VK_EVENT_SET, "when it is set");
     APP_CHECK(app, ResetEvent, app->device, second);
