@@ -99,7 +99,11 @@ static bool create_device(struct warm_device *warm, const struct pv_instance_tab
     if (vk->CreateDevice(physical_device, &info, NULL, &warm->device) != VK_SUCCESS) {
         return false;
     }
-    pv_device_table_load(&warm->vk, vk->GetDeviceProcAddr, warm->device, api_version, NULL, 0);
+    if (pv_device_table_load(&warm->vk, vk->GetDeviceProcAddr, warm->device, api_version, NULL,
+                             0) != NULL) {
+        warm->device = NULL; /* left to the process's end: it may lack how to destroy it */
+        return false;
+    }
     warm->vk.GetDeviceQueue(warm->device, warm->family, 0, &warm->queue);
     return true;
 }

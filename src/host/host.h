@@ -41,9 +41,10 @@ bool pv_host_gpu_matches(const char *choice, uint32_t index, const char *name);
  * without a look. Generated: host_tables.gen.c. */
 void pv_instance_table_load(struct pv_instance_table *table, PFN_vkGetInstanceProcAddr get,
                             VkInstance instance, uint32_t api_version);
-const char *pv_device_table_load(struct pv_device_table *table, PFN_vkGetDeviceProcAddr get,
-                                 VkDevice device, uint32_t api_version,
-                                 const char *const *extensions, uint32_t extension_count);
+PV_NODISCARD const char *pv_device_table_load(struct pv_device_table *table,
+                                              PFN_vkGetDeviceProcAddr get, VkDevice device,
+                                              uint32_t api_version, const char *const *extensions,
+                                              uint32_t extension_count);
 
 /* What the protocol knows of a device extension (extensions that the wire can carry). Generated. */
 struct pv_extension {

@@ -164,8 +164,11 @@ static bool create_device(struct pv_probe *probe, uint32_t api_version)
         VK_SUCCESS) {
         return false;
     }
-    pv_device_table_load(&probe->vk, probe->instance_vk->GetDeviceProcAddr, probe->device,
-                         api_version, names, name_count);
+    if (pv_device_table_load(&probe->vk, probe->instance_vk->GetDeviceProcAddr, probe->device,
+                             api_version, names, name_count) != NULL) {
+        probe->device = NULL; /* and left to the process's end: it may lack how to destroy it */
+        return false;
+    }
     probe->vk.GetDeviceQueue(probe->device, probe->family, 0, &probe->queue);
     return create_commands(probe);
 }

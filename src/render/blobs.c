@@ -169,19 +169,32 @@ enum pv_result pv_render_attach_memory(struct pv_render_context *context, uint32
     return result;
 }
 
-/* How long a ring waits for memory that is on its way, and how often it looks. Long, because what
- * brings the memory may be behind a driver's compiler on a machine with much else to do. */
+/* How long a ring waits for memory that is on its way, within one batch: nothing that is retired
+ * is freed meanwhile. Long, because what brings the memory may be behind a driver's compiler on a
+ * machine with much else to do, or behind a wait of this very guest's. And how often it looks. */
 static const uint64_t arrival_timeout_ns = 10 * PV_NS_PER_S;
 static const uint64_t arrival_step_ns = 50 * PV_NS_PER_US;
+static const uint64_t arrival_step_max_ns = PV_NS_PER_MS;
 
 static PV_COLD struct pv_blob *await_resource(struct pv_exec *x, uint32_t resource_id)
 {
     struct pv_blob *blob = NULL;
-    uint64_t deadline_ns = pv_clock_now_ns() + arrival_timeout_ns;
+    uint64_t step_ns = arrival_step_ns;
+    uint64_t now_ns = pv_clock_now_ns();
+    if (x->arrival_deadline_ns == 0) {
+        x->arrival_deadline_ns = now_ns + arrival_timeout_ns;
+    }
     pv_exec_publish(x);
-    while (blob == NULL && pv_clock_now_ns() < deadline_ns && !pv_exec_must_stop(x)) {
-        pv_clock_sleep_ns(arrival_step_ns);
+    while (blob == NULL && now_ns < x->arrival_deadline_ns && !pv_exec_must_stop(x)) {
+        pv_clock_sleep_ns(step_ns);
+        step_ns = step_ns < arrival_step_max_ns ? 2 * step_ns : step_ns;
         blob = pv_resources_get(&x->context->resources, resource_id);
+        now_ns = pv_clock_now_ns();
+    }
+    /* Another ring may have destroyed the command's device in so much time. */
+    if (blob != NULL && x->in.owner != 0 && pv_exec_device(x) == NULL) {
+        pv_blob_unref(blob);
+        blob = NULL;
     }
     return blob;
 }

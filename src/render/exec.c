@@ -300,6 +300,7 @@ enum pv_result pv_exec_stream(struct pv_exec *x, uint8_t *bytes, uint64_t size)
     x->boundary = bytes;
     x->published = 0;
     x->publish_at = bytes + PUBLISH_STEP;
+    x->arrival_deadline_ns = 0;
     pv_epoch_quiet(&x->context->epoch, x->reader);
     run(x, bytes, size, x->tally.bytes, false);
     /* An idle ring must not keep what one large command has taken. */

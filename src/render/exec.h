@@ -58,8 +58,9 @@ struct pv_exec {
     struct pv_question question;
     struct pv_epoch_reader *reader;
     struct pv_tally tally;
-    uint64_t reply_began_ns; /* when the decoding of a command that wants a reply began */
-    uint64_t fault_offset;   /* in the stream, of the command that faulted */
+    uint64_t reply_began_ns;      /* when the decoding of a command that wants a reply began */
+    uint64_t fault_offset;        /* in the stream, of the command that faulted */
+    uint64_t arrival_deadline_ns; /* for memory on its way to this batch; 0: none was waited for */
 };
 
 /* For the context's own stream. */

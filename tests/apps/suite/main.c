@@ -288,9 +288,11 @@ static void open_device(struct app *app)
         .ppEnabledExtensionNames = wish.extensions,
     };
     app_check(app, app->vki.CreateDevice(app->gpu, &info, NULL, &app->device), "vkCreateDevice");
-    pv_device_table_load(&app->vk, app->vki.GetDeviceProcAddr, app->device,
-                         lesser(VK_API_VERSION_1_4, app->properties.apiVersion), wish.extensions,
-                         wish.extension_count);
+    const char *lacking =
+        pv_device_table_load(&app->vk, app->vki.GetDeviceProcAddr, app->device,
+                             lesser(VK_API_VERSION_1_4, app->properties.apiVersion),
+                             wish.extensions, wish.extension_count);
+    app_expect(app, lacking == NULL, "the driver lacks %s", lacking);
     app->vk.GetDeviceQueue(app->device, app->family, 0, &app->queue);
 }
 
