@@ -104,7 +104,8 @@ def judge(found, lists, device, carried):
             matches = [path for path in fnmatch.filter(found, pattern)
                        if found[path][1] == entry.get("guest", found[path][1])]
             explained.update(matches)
-            if not matches and (not pattern.startswith("extension.") or pattern in device.native):
+            if not matches and (not pattern.startswith("extension.") or
+                                fnmatch.filter(device.native, pattern)):
                 wrong.append(f"no difference bears this out: {pattern} ({entry['why']})")
     wrong += [f"{path}: natively {found[path][0]}, through PearVisor {found[path][1]}"
               for path in sorted(set(found) - explained)]

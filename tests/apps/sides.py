@@ -9,6 +9,7 @@ import contextlib
 import glob
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 import time
@@ -30,7 +31,9 @@ VENUS = manifest(GUEST, "virtio")
 
 
 def why_not():
-    """Why nothing can be compared here; None if it can."""
+    """Why nothing can be compared here; None if it can. A folder that was named must do."""
+    assert DRIVER or not HOST, f"no lavapipe in {HOST}"
+    assert VENUS or not GUEST, f"no Venus in {GUEST}"
     return None if DRIVER and VENUS else "no driver or no Venus here"
 
 
@@ -57,22 +60,32 @@ def on_host(*command, timeout_s):
 
 @contextlib.contextmanager
 def serving():
-    """`pearvisor serve` with the driver: the path of its socket."""
+    """`pearvisor serve` with the driver: the path of its socket. It must live to be ended, and tell
+    of no context that was lost."""
     program = os.environ["PV_TEST_PROGRAM"]
     with tempfile.TemporaryDirectory(dir=pathlib.Path(program).parent) as folder:
-        socket = f"{folder}/socket"
-        server = subprocess.Popen(within(HOST, program, "serve",
-                                         "--driver", DRIVER, "--socket", socket))
+        socket, log = f"{folder}/socket", pathlib.Path(folder, "log")
+        with log.open("wb") as said:
+            server = subprocess.Popen(within(HOST, program, "serve", "--driver", DRIVER,
+                                             "--socket", socket), stderr=said)
         try:
             deadline = time.monotonic() + PATIENCE_S
             while not os.path.exists(socket):
-                assert server.poll() is None, "pearvisor serve has ended"
+                assert server.poll() is None, f"pearvisor serve has ended: {log.read_text()}"
                 assert time.monotonic() < deadline, "pearvisor serve does not listen"
                 time.sleep(0.01)
             yield socket
+            assert server.poll() is None, f"pearvisor serve has ended: {log.read_text()}"
         finally:
             server.terminate()
-            server.wait()
+            try:
+                status = server.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                raise
+        assert status in (0, -signal.SIGTERM), f"status {status}: {log.read_text()}"
+        wrong = [line for line in log.read_text().splitlines() if "pearvisor: error" in line]
+        assert not wrong, "\n".join(wrong)
 
 
 def in_guest(*command, timeout_s):
