@@ -347,17 +347,16 @@ static void a_command_that_the_driver_lacks(struct guest *g)
     const VkSamplerYcbcrConversionCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_SAMPLER_YCBCR_CONVERSION_CREATE_INFO};
     VkSamplerYcbcrConversion conversion = GUEST_HANDLE(guest_id(g));
-    (void)GUEST_SEND(&g->ring, vkCreateSamplerYcbcrConversion,
-                     .device = create_device_without(g, name, VK_SUCCESS), .pCreateInfo = &info,
-                     .pYcbcrConversion = &conversion);
+    VkDevice device = create_device_without(g, name, VK_SUCCESS);
+    (void)GUEST_SEND(&g->ring, vkCreateSamplerYcbcrConversion, .device = device,
+                     .pCreateInfo = &info, .pYcbcrConversion = &conversion);
 }
 
 static void a_wait_that_the_driver_lacks(struct guest *g)
 {
     const VkSemaphoreWaitInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO};
-    (void)GUEST_SEND(&g->ring, vkWaitSemaphores,
-                     .device = create_device_without(g, "vkWaitSemaphores", VK_SUCCESS),
-                     .pWaitInfo = &info);
+    VkDevice device = create_device_without(g, "vkWaitSemaphores", VK_SUCCESS);
+    (void)GUEST_SEND(&g->ring, vkWaitSemaphores, .device = device, .pWaitInfo = &info);
 }
 
 /* What handlers and timelines call without a look: then there is no device. */
