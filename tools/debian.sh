@@ -26,7 +26,9 @@ unpack_debian() {
     mkdir -p "$into.new"
     # As a tar file, since without root mmdebstrap is somebody else, who may not enter this folder.
     # Left out here rather than by dpkg's path-exclude: for that, mmdebstrap sends every package
-    # through a filter in Python.
+    # through a filter in Python. In a process group of its own (set -m), which is ended as a whole:
+    # what an interrupt ends here does not end what runs in the background.
+    set -m
     {
         mmdebstrap --format=tar --aptopt="$settings" "$@" \
             --include="${wanted// /,}" "$of" - - |
@@ -34,16 +36,24 @@ unpack_debian() {
                 --exclude='./usr/share/locale/*' --exclude='./var/cache/apt/archives/*' -xf -
     } >"$into.log" 2>&1 <&0 &
     child=$!
+    set +m
+    # shellcheck disable=SC2064 # of this child
+    trap "kill -- -$child 2>/dev/null || true
+        wait $child || true
+        rm -rf '$into.new'
+        exit 130" INT TERM
     while kill -0 $child 2>/dev/null; do
         sleep 1
         (((SECONDS - since) % 10)) ||
             say "  $((SECONDS - since)) s: $(grep '^I:' "$into.log" | tail -n 1)"
     done
     wait $child || {
+        trap - INT TERM
         rm -rf "$into.new"
         grep '^E:' "$into.log" >&2 || tail -n 5 "$into.log" >&2
         return 1
     }
+    trap - INT TERM
     rm -rf "$into"
     mv "$into.new" "$into"
 }
