@@ -244,8 +244,12 @@ enum pv_result pv_renderer_warm_up(struct pv_renderer *renderer)
         return result;
     }
     struct pv_instance_table vk;
-    pv_instance_table_load(&vk, renderer->host.get_instance_proc_addr, renderer->warm_instance,
-                           api_version);
+    const char *lacking = pv_instance_table_load(&vk, renderer->host.get_instance_proc_addr,
+                                                 renderer->warm_instance, api_version);
+    if (lacking != NULL) {
+        pv_log_error(&renderer->log, "the driver has no %s", lacking);
+        return PV_HOST_FAILED;
+    }
     VkPhysicalDevice devices[DEVICES_MAX];
     uint32_t count = DEVICES_MAX;
     if (vk.EnumeratePhysicalDevices(renderer->warm_instance, &count, devices) < VK_SUCCESS) {

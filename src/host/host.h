@@ -37,10 +37,11 @@ bool pv_host_gpu_matches(const char *choice, uint32_t index, const char *name);
 
 /* Fills the table; a command is there when the version is at least the one that made it core, or
  * an extension that brings it (under whichever alias) is enabled. What is absent stays NULL.
- * A device's: NULL, or the name of a command of Vulkan 1.0 that the driver lacks; those are called
- * without a look. Generated: host_tables.gen.c. */
-void pv_instance_table_load(struct pv_instance_table *table, PFN_vkGetInstanceProcAddr get,
-                            VkInstance instance, uint32_t api_version);
+ * NULL, or the name of a command of Vulkan 1.0 or 1.1 that the driver lacks: no device of an older
+ * version is offered, and those are called without a look. Generated: host_tables.gen.c. */
+PV_NODISCARD const char *pv_instance_table_load(struct pv_instance_table *table,
+                                                PFN_vkGetInstanceProcAddr get, VkInstance instance,
+                                                uint32_t api_version);
 PV_NODISCARD const char *pv_device_table_load(struct pv_device_table *table,
                                               PFN_vkGetDeviceProcAddr get, VkDevice device,
                                               uint32_t api_version, const char *const *extensions,

@@ -103,12 +103,15 @@ enum pv_result pv_memory_plans_probe(const struct pv_host *host, bool allow_venu
         pv_log_error(host->log, "vkCreateInstance of the host failed (VkResult %d)", (int)result);
         return PV_HOST_FAILED;
     }
-    struct pv_instance_table vk = {0};
-    pv_instance_table_load(&vk, host->get_instance_proc_addr, instance, api_version);
+    struct pv_instance_table vk;
+    const char *lacking =
+        pv_instance_table_load(&vk, host->get_instance_proc_addr, instance, api_version);
     enum pv_result done = PV_HOST_FAILED;
-    if (vk.EnumeratePhysicalDevices != NULL && vk.GetPhysicalDeviceProperties2 != NULL) {
+    if (lacking == NULL) {
         probe_devices(&vk, instance, host->log, allow_venus, plans);
         done = PV_OK;
+    } else {
+        pv_log_error(host->log, "the driver has no %s", lacking);
     }
     if (vk.DestroyInstance != NULL) {
         vk.DestroyInstance(instance, NULL);

@@ -177,6 +177,13 @@ void pv_render_tell_failure(struct pv_render_context *context, uint32_t command,
     }
 }
 
+void pv_render_tell_lacking(struct pv_render_context *context, const char *command)
+{
+    if (pv_log_allows(&context->failures)) {
+        pv_log_error(context->log, "no instance or device of a driver without %s", command);
+    }
+}
+
 static void end_context(struct pv_render_context *context, const char *why, bool is_guests_fault)
 {
     if (atomic_exchange_explicit(&context->fatal, true, memory_order_acq_rel)) {

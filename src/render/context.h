@@ -122,6 +122,8 @@ bool pv_render_is_fatal(const struct pv_render_context *context);
 /* The driver failed a command of a guest that has asked for no reply: into the log, a few times a
  * minute. What the command should have made, if anything, does not exist. */
 void pv_render_tell_failure(struct pv_render_context *context, uint32_t command, VkResult result);
+/* A command of Vulkan 1.1 that the driver lacks, for which a create has failed: logged likewise. */
+void pv_render_tell_lacking(struct pv_render_context *context, const char *command);
 
 /* The 160 bytes of the Venus capset. */
 enum { PV_CAPSET_VENUS_ID = 4, PV_CAPSET_VENUS_SIZE = 160 };

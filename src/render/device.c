@@ -237,7 +237,7 @@ static VkResult create_host_device(struct pv_exec *x, struct pv_device *device,
         pv_device_table_load(&device->vk, instance->vk.GetDeviceProcAddr, device->host, api_version,
                              extensions.names, extensions.count);
     if (lacking != NULL) {
-        pv_log_error(x->context->log, "no device of a driver without %s", lacking);
+        pv_render_tell_lacking(x->context, lacking);
     }
     if (lacking != NULL || !create_queues(device, guest, queue_count)) {
         if (device->vk.DestroyDevice != NULL) {

@@ -260,9 +260,6 @@ static bool inspect_device(struct pv_render_context *context, struct pv_instance
 VkResult pv_physical_devices_create(struct pv_render_context *context, struct pv_instance *instance)
 {
     const struct pv_instance_table *vk = &instance->vk;
-    if (vk->EnumeratePhysicalDevices == NULL || vk->GetPhysicalDeviceProperties2 == NULL) {
-        return VK_ERROR_INITIALIZATION_FAILED;
-    }
     VkPhysicalDevice hosts[HOST_DEVICES_MAX];
     uint32_t count = HOST_DEVICES_MAX;
     VkResult result = vk->EnumeratePhysicalDevices(instance->host, &count, hosts);

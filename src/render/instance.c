@@ -72,10 +72,16 @@ static VkResult create_host_instance(struct pv_render_context *context,
     instance->api_version = application.apiVersion;
     PFN_vkGetInstanceProcAddr get = context->host->get_instance_proc_addr;
     VkResult result = pv_host_create_instance(context->host, &application, &instance->host);
-    if (result == VK_SUCCESS) {
-        pv_instance_table_load(&instance->vk, get, instance->host, instance->api_version);
+    if (result != VK_SUCCESS) {
+        return result;
     }
-    return result;
+    const char *lacking =
+        pv_instance_table_load(&instance->vk, get, instance->host, instance->api_version);
+    if (lacking != NULL) {
+        pv_render_tell_lacking(context, lacking);
+        return VK_ERROR_INITIALIZATION_FAILED;
+    }
+    return VK_SUCCESS;
 }
 
 static void free_instance(struct pv_instance *instance)

@@ -322,7 +322,7 @@ static bool lack(void *user, enum pv_fake_command command, void *args)
     return command == PV_FAKE_vkGetDeviceProcAddr && strcmp(a->pName, user) == 0; /* NULL */
 }
 
-static VkDevice create_device_without(struct guest *g, char *name, VkResult expected)
+static VkDevice create_device_without(struct guest *g, const char *name, VkResult expected)
 {
     static const float priority = 1;
     const VkDeviceQueueCreateInfo queues = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
@@ -335,7 +335,7 @@ static VkDevice create_device_without(struct guest *g, char *name, VkResult expe
     struct pv_vkCreateDevice a = {.physicalDevice = GUEST_HANDLE(g->physical_device),
                                   .pCreateInfo = &info,
                                   .pDevice = &device};
-    pv_fake_set_hook(lack, name);
+    pv_fake_set_hook(lack, (char *)(uintptr_t)name);
     assert_int_equal(GUEST_RESULT(&g->ring, vkCreateDevice, &a), expected);
     pv_fake_set_hook(NULL, NULL);
     return id;
@@ -343,13 +343,11 @@ static VkDevice create_device_without(struct guest *g, char *name, VkResult expe
 
 static void a_command_that_the_driver_lacks(struct guest *g)
 {
-    char name[] = "vkCreateSamplerYcbcrConversion";
-    const VkSamplerYcbcrConversionCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_SAMPLER_YCBCR_CONVERSION_CREATE_INFO};
-    VkSamplerYcbcrConversion conversion = GUEST_HANDLE(guest_id(g));
-    VkDevice device = create_device_without(g, name, VK_SUCCESS);
-    (void)GUEST_SEND(&g->ring, vkCreateSamplerYcbcrConversion, .device = device,
-                     .pCreateInfo = &info, .pYcbcrConversion = &conversion);
+    const VkRenderPassCreateInfo2 info = {.sType = VK_STRUCTURE_TYPE_RENDER_PASS_CREATE_INFO_2};
+    VkRenderPass pass = GUEST_HANDLE(guest_id(g));
+    VkDevice device = create_device_without(g, "vkCreateRenderPass2", VK_SUCCESS);
+    (void)GUEST_SEND(&g->ring, vkCreateRenderPass2, .device = device, .pCreateInfo = &info,
+                     .pRenderPass = &pass);
 }
 
 static void a_wait_that_the_driver_lacks(struct guest *g)
@@ -360,18 +358,49 @@ static void a_wait_that_the_driver_lacks(struct guest *g)
 }
 
 /* What handlers and timelines call without a look: then there is no device. */
-static void a_command_of_vulkan_1_0_that_the_driver_lacks(void **state)
+static void a_command_of_any_device_that_the_driver_lacks(void **state)
 {
     (void)state;
+    const char *const names[] = {"vkCreateFence", "vkGetDeviceQueue2"}; /* 1.0, 1.1 */
     int64_t live_objects = world_live_objects();
     struct guest_params params = world_params();
     struct guest *g = guest_create(&params);
     guest_open(g, GUEST_STAGE_PHYSICAL_DEVICE);
-    (void)create_device_without(g, "vkCreateFence", VK_ERROR_INITIALIZATION_FAILED);
-    assert_non_null(strstr(g->log.last_error, "vkCreateFence"));
-    assert_false(pv_render_is_fatal(g->context));
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)create_device_without(g, names[i], VK_ERROR_INITIALIZATION_FAILED);
+        assert_non_null(strstr(g->log.last_error, names[i]));
+        assert_false(pv_render_is_fatal(g->context));
+    }
     guest_open_device(g);
     guest_destroy(g);
+    assert_true(world_live_objects() == live_objects);
+}
+
+static PFN_vkVoidFunction VKAPI_CALL get_without_create_device(VkInstance instance,
+                                                               const char *name)
+{
+    return strcmp(name, "vkCreateDevice") == 0 ? NULL
+                                               : pv_fake_get_instance_proc_addr(instance, name);
+}
+
+static void a_command_of_the_instance_that_the_driver_lacks(void **state)
+{
+    (void)state;
+    static const struct pv_log silent;
+    struct pv_host host;
+    struct guest_params params = world_params();
+    pv_host_from_entry(&host, get_without_create_device, &silent);
+    params.host = &host;
+    int64_t live_objects = world_live_objects();
+    struct guest *g = guest_create(&params);
+    VkInstance instance = GUEST_HANDLE(guest_id(g));
+    const VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO};
+    struct pv_vkCreateInstance a = {.pCreateInfo = &info, .pInstance = &instance};
+    assert_int_equal(GUEST_RESULT(&g->ring, vkCreateInstance, &a), VK_ERROR_INITIALIZATION_FAILED);
+    assert_non_null(strstr(g->log.last_error, "vkCreateDevice"));
+    assert_false(pv_render_is_fatal(g->context));
+    guest_destroy(g);
+    pv_host_close(&host);
     assert_true(world_live_objects() == live_objects);
 }
 
@@ -416,10 +445,10 @@ int main(void)
         HOSTILE(a_pool_of_another_type, "vkAllocateCommandBuffers", "another type"),
         HOSTILE(a_command_of_an_extension_that_is_not_enabled, "vkCmdEndTransformFeedbackEXT",
                 "not enabled"),
-        HOSTILE(a_command_that_the_driver_lacks, "vkCreateSamplerYcbcrConversion",
-                "the driver lacks"),
+        HOSTILE(a_command_that_the_driver_lacks, "vkCreateRenderPass2", "the driver lacks"),
         HOSTILE(a_wait_that_the_driver_lacks, "vkWaitSemaphores", "the driver lacks"),
-        cmocka_unit_test(a_command_of_vulkan_1_0_that_the_driver_lacks),
+        cmocka_unit_test(a_command_of_any_device_that_the_driver_lacks),
+        cmocka_unit_test(a_command_of_the_instance_that_the_driver_lacks),
     };
     return cmocka_run_group_tests(tests, hostile_setup, hostile_teardown);
 }

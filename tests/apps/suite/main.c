@@ -250,7 +250,9 @@ static void open_instance(struct app *app)
     };
     uint32_t count = 1;
     app_check(app, create(&info, NULL, &app->instance), "vkCreateInstance");
-    pv_instance_table_load(&app->vki, app->get_instance_proc, app->instance, VK_API_VERSION_1_4);
+    const char *lacking = pv_instance_table_load(&app->vki, app->get_instance_proc, app->instance,
+                                                 VK_API_VERSION_1_4);
+    app_expect(app, lacking == NULL, "the driver lacks %s", lacking);
     VkResult result = app->vki.EnumeratePhysicalDevices(app->instance, &count, &app->gpu);
     app_check(app, result == VK_INCOMPLETE ? VK_SUCCESS : result, "vkEnumeratePhysicalDevices");
     app_expect(app, count == 1, "no physical device");
