@@ -192,14 +192,23 @@ static void destroy_device(struct warm_device *warm)
     warm->vk.DestroyDevice(warm->device, NULL);
 }
 
-static bool warm_device(const struct pv_instance_table *vk, VkPhysicalDevice physical_device,
-                        uint32_t api_version)
+/* NULL, or what it does not do. */
+static const char *warm_device(const struct pv_instance_table *vk, VkPhysicalDevice physical_device,
+                               uint32_t api_version)
 {
     struct warm_device warm = {0};
-    bool ran = create_device(&warm, vk, physical_device, api_version) && create_pipeline(&warm) &&
-               create_commands(&warm) && run_pipeline(&warm);
+    const char *failed = NULL;
+    if (!create_device(&warm, vk, physical_device, api_version)) {
+        failed = "gives no device that computes";
+    } else if (!create_pipeline(&warm)) {
+        failed = "makes no pipeline";
+    } else if (!create_commands(&warm)) {
+        failed = "gives no command buffer or fence";
+    } else if (!run_pipeline(&warm)) {
+        failed = "does not end a dispatch in time";
+    }
     destroy_device(&warm);
-    return ran;
+    return failed;
 }
 
 /* Only devices that guests may get are worth the time: a GPU asleep would be woken for nothing. */
@@ -257,8 +266,14 @@ enum pv_result pv_renderer_warm_up(struct pv_renderer *renderer)
     }
     uint32_t warm_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (is_offered(renderer, &vk, devices[i], i) && warm_device(&vk, devices[i], api_version)) {
+        if (!is_offered(renderer, &vk, devices[i], i)) {
+            continue;
+        }
+        const char *failed = warm_device(&vk, devices[i], api_version);
+        if (failed == NULL) {
             warm_count++;
+        } else {
+            pv_log_warn(&renderer->log, "GPU %u of the host %s", i, failed);
         }
     }
     if (warm_count == 0) {
