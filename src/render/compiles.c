@@ -130,7 +130,7 @@ static void unlink_job(struct pv_compiles *compiles, struct pv_compile *job)
 static void tell_failure(struct pv_render_context *context, const struct pv_compile *job,
                          VkResult result)
 {
-    if (result == VK_ERROR_DEVICE_LOST) {
+    if (result == VK_ERROR_DEVICE_LOST && !pv_device_is_known_lost(job->device)) {
         pv_render_set_fatal(context, "the device is lost, and the guest has asked for no reply");
     } else {
         pv_render_tell_failure(context, job->command, result);

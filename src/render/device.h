@@ -89,8 +89,14 @@ struct pv_device {
     struct pv_retired_sync *retired_sync; /* oldest first */
     struct pv_retired_sync **retired_sync_tail;
     uint32_t retired_sync_count;
+    _Atomic bool is_known_lost;    /* a reply has told the guest */
     bool has_lock;
 };
+
+static inline bool pv_device_is_known_lost(const struct pv_device *device)
+{
+    return atomic_load_explicit(&device->is_known_lost, memory_order_relaxed);
+}
 
 /* A pool's children, so that they leave the table with it: ranges of ids, in allocation order. */
 struct pv_id_range {

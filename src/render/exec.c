@@ -67,9 +67,15 @@ void pv_exec_fault(struct pv_exec *x, const char *why)
     pv_decode_fault(&x->in, why);
 }
 
-void pv_exec_failed_silently(struct pv_exec *x, VkResult result)
+void pv_exec_failed(struct pv_exec *x, VkResult result)
 {
-    if (result == VK_ERROR_DEVICE_LOST) {
+    struct pv_device *device = pv_exec_find_device(x);
+    bool is_lost = result == VK_ERROR_DEVICE_LOST;
+    if (x->wants_reply) {
+        if (is_lost && device != NULL) {
+            atomic_store_explicit(&device->is_known_lost, true, memory_order_relaxed);
+        }
+    } else if (is_lost && (device == NULL || !pv_device_is_known_lost(device))) {
         pv_exec_fault(x, "the device is lost, and the guest has asked for no reply");
     } else {
         pv_render_tell_failure(x->context, x->command, result);

@@ -93,17 +93,22 @@ PV_NODISCARD struct pv_blob *pv_exec_resource(struct pv_exec *x, uint32_t resour
 void pv_exec_sleep(struct pv_exec *x);
 void pv_exec_wake(struct pv_exec *x);
 
+static PV_ALWAYS_INLINE struct pv_device *pv_exec_find_device(const struct pv_exec *x)
+{
+    const uint32_t owner = x->in.owner;
+    struct pv_device *device = atomic_load_explicit(
+        &x->context->devices[owner & (PV_DEVICES_MAX - 1)], memory_order_acquire);
+    return PV_LIKELY(device != NULL && device->object.owner == owner) ? device : NULL;
+}
+
 /* The device of the command's first argument (a device, queue or command buffer); NULL and a fault
  * when it is being destroyed. NULL also after any fault before, which leaves the command without an
  * owner: who asks for the device need not ask pv_decode_ok(). */
 static PV_ALWAYS_INLINE struct pv_device *pv_exec_device(struct pv_exec *x)
 {
-    const uint32_t owner = x->in.owner;
-    struct pv_device *device = atomic_load_explicit(
-        &x->context->devices[owner & (PV_DEVICES_MAX - 1)], memory_order_acquire);
-    if (PV_UNLIKELY(device == NULL || device->object.owner != owner)) {
+    struct pv_device *device = pv_exec_find_device(x);
+    if (PV_UNLIKELY(device == NULL)) {
         pv_exec_fault(x, "the device is gone");
-        return NULL;
     }
     return device;
 }
@@ -160,15 +165,15 @@ void pv_filter_VkPhysicalDeviceMemoryProperties(struct pv_exec *x, VkPhysicalDev
 void pv_filter_VkQueueFamilyProperties(struct pv_exec *x, VkPhysicalDevice device,
                                        VkQueueFamilyProperties *properties);
 
-/* The driver's error of a command without a reply: there is no way to tell the guest. A device that
- * is lost ends the context; anything else is for who reads the log. */
-PV_COLD void pv_exec_failed_silently(struct pv_exec *x, VkResult result);
+/* The driver's error. Without a reply there is no way to tell the guest: a device that is lost ends
+ * the context, unless a reply has told the guest before; anything else is for who reads the log. */
+PV_COLD void pv_exec_failed(struct pv_exec *x, VkResult result);
 
 /* A driver's VkResult on its way to the guest. */
 static PV_ALWAYS_INLINE void pv_exec_check_result(struct pv_exec *x, VkResult result)
 {
-    if (PV_UNLIKELY(result < 0) && !x->wants_reply) {
-        pv_exec_failed_silently(x, result);
+    if (PV_UNLIKELY(result < 0)) {
+        pv_exec_failed(x, result);
     }
 }
 

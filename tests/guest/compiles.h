@@ -89,6 +89,21 @@ static inline bool compiles_have_entered(uint32_t count)
     return compiles_entered() >= count;
 }
 
+static inline uint64_t compiles_pending(struct guest *g)
+{
+    struct pv_render_stats stats;
+    pv_render_get_stats(g->context, &stats, NULL);
+    return stats.compiles_pending;
+}
+
+static inline bool none_is_pending(struct guest *g)
+{
+    for (int i = 0; i < 20000 && compiles_pending(g) != 0; i++) {
+        pv_clock_sleep_ns(PV_NS_PER_MS);
+    }
+    return compiles_pending(g) == 0;
+}
+
 /* Of the last compile; the ring has made a fence. */
 static inline bool ring_has_compiled(void)
 {
@@ -188,6 +203,18 @@ static inline uint64_t send_pipeline(struct guest *g, struct parts parts)
     uint64_t id = guest_id(g);
     (void)send_pipeline_as(&g->ring, parts, 0, id);
     return id;
+}
+
+/* With a reply. */
+static inline VkResult call_for_pipeline(struct guest *g, struct parts parts)
+{
+    const VkComputePipelineCreateInfo info = pipeline_info(parts, 0);
+    VkPipeline pipeline = GUEST_HANDLE(guest_id(g));
+    struct pv_vkCreateComputePipelines a = {.device = GUEST_HANDLE(g->device),
+                                            .createInfoCount = 1,
+                                            .pCreateInfos = &info,
+                                            .pPipelines = &pipeline};
+    return GUEST_RESULT(&g->ring, vkCreateComputePipelines, &a);
 }
 
 static inline bool send_destroy(struct guest_ring *ring, uint64_t pipeline)

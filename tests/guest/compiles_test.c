@@ -36,21 +36,6 @@ static bool are_called(enum pv_fake_command command, uint64_t count)
     return pv_fake_count(command) == count;
 }
 
-static uint64_t compiles_pending(struct guest *g)
-{
-    struct pv_render_stats stats;
-    pv_render_get_stats(g->context, &stats, NULL);
-    return stats.compiles_pending;
-}
-
-static bool none_is_pending(struct guest *g)
-{
-    for (int i = 0; i < 20000 && compiles_pending(g) != 0; i++) {
-        pv_clock_sleep_ns(PV_NS_PER_MS);
-    }
-    return compiles_pending(g) == 0;
-}
-
 static VkCommandBuffer make_one_buffer(struct guest *g)
 {
     VkCommandBuffer buffer;
@@ -133,13 +118,7 @@ static void a_creation_that_wants_a_reply_is_the_rings_own(void **state)
     struct guest *g = guest_of(state);
     set_gate(false);
     struct parts parts = make_parts(g);
-    const VkComputePipelineCreateInfo info = pipeline_info(parts, 0);
-    VkPipeline pipeline = GUEST_HANDLE(guest_id(g));
-    struct pv_vkCreateComputePipelines a = {.device = GUEST_HANDLE(g->device),
-                                            .createInfoCount = 1,
-                                            .pCreateInfos = &info,
-                                            .pPipelines = &pipeline};
-    assert_int_equal(GUEST_RESULT(&g->ring, vkCreateComputePipelines, &a), VK_SUCCESS);
+    assert_int_equal(call_for_pipeline(g, parts), VK_SUCCESS);
     (void)make_fence(g, 0);
     assert_true(ring_has_compiled());
 
@@ -560,6 +539,19 @@ static void a_device_lost_by_a_compile_ends_the_context(void **state)
     assert_true(is_fatal_soon(g));
 }
 
+static void a_compile_may_find_lost_what_the_guest_knows_to_be(void **state)
+{
+    struct guest *g = guest_of(state);
+    struct parts parts = make_parts(g);
+    answer_compiles(VK_ERROR_DEVICE_LOST);
+    set_gate(false);
+    assert_int_equal(call_for_pipeline(g, parts), VK_ERROR_DEVICE_LOST);
+    (void)send_pipeline(g, parts);
+    assert_true(compiles_have_entered(2));
+    assert_true(none_is_pending(g));
+    assert_false(pv_render_is_fatal(g->context));
+}
+
 int main(void)
 {
     if (thread_limit() == 0) {
@@ -590,6 +582,7 @@ int main(void)
         COMPILE_TEST(a_wait_ends_with_the_context),
         COMPILE_TEST(a_wait_ends_with_its_ring),
         COMPILE_TEST(a_device_lost_by_a_compile_ends_the_context),
+        COMPILE_TEST(a_compile_may_find_lost_what_the_guest_knows_to_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

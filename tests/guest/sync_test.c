@@ -230,6 +230,22 @@ static void a_device_lost_without_a_reply_ends_the_context(void **state)
     assert_true(guest_ring_wait_status(&g->ring, PV_RING_STATUS_FATAL));
 }
 
+/* As a program does that was told by a fence, and waits for its device before it destroys it. */
+static void a_device_lost_is_told_once(void **state)
+{
+    struct guest *g = guest_of(state);
+    uint64_t other = guest_create_device(g, 1);
+    uint64_t others_queue = guest_open_queue(g, other, 0, 2);
+    atomic_store(&driver.is_lost, true);
+    struct pv_vkQueueSubmit a = {.queue = GUEST_HANDLE(g->queue)};
+    assert_int_equal(GUEST_RESULT(&g->ring, vkQueueSubmit, &a), VK_ERROR_DEVICE_LOST);
+    assert_true(GUEST_SEND(&g->ring, vkQueueSubmit, .queue = GUEST_HANDLE(g->queue)));
+    assert_true(guest_finish(&g->ring));
+    assert_false(pv_render_is_fatal(g->context));
+    (void)GUEST_SEND(&g->ring, vkQueueSubmit, .queue = GUEST_HANDLE(others_queue));
+    assert_true(is_fatal_soon(g));
+}
+
 static void fences_retire_when_the_device_is_lost(void **state)
 {
     struct guest *g = guest_of(state);
@@ -356,6 +372,7 @@ int main(void)
         SYNC_TEST(a_wait_ends_with_the_context),
         SYNC_TEST(a_device_lost_is_told_in_a_reply),
         SYNC_TEST(a_device_lost_without_a_reply_ends_the_context),
+        SYNC_TEST(a_device_lost_is_told_once),
         SYNC_TEST(fences_retire_when_the_device_is_lost),
         SYNC_TEST(an_import_makes_the_next_wait_on_it_go_away),
         SYNC_TEST(a_wait_consumes_an_import_without_a_new_semaphore),
