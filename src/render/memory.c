@@ -9,7 +9,11 @@
 /* Device memory. What the guest may map is made of pages that we can hand out: our own, imported by
  * the driver, or the driver's, exported as an fd (host/memory_plan.h says which, and why). */
 
-enum { PAGE_SIZE_MIN = 4096 };
+enum {
+    PAGE_SIZE_MIN = 4096,
+    /* What the guest's driver allocates for itself is not at the expense of its program. */
+    GUEST_DRIVERS_COUNT = 64,
+};
 
 /* One vkAllocateMemory on its way. */
 struct allocation {
@@ -231,8 +235,18 @@ static VkResult allocate(struct allocation *a)
 /* --- commands ----------------------------------------------------------------------------------
  */
 
-/* Counts the bytes against the quota; false when that is used up. */
-static bool account(struct pv_render_context *context, uint64_t size)
+static bool account_count(struct pv_device *device)
+{
+    uint64_t limit = device->physical_device->properties.limits.maxMemoryAllocationCount;
+    if (atomic_fetch_add_explicit(&device->memory_count, 1, memory_order_relaxed) >=
+        limit + GUEST_DRIVERS_COUNT) {
+        atomic_fetch_sub_explicit(&device->memory_count, 1, memory_order_relaxed);
+        return false;
+    }
+    return true;
+}
+
+static bool account_bytes(struct pv_render_context *context, uint64_t size)
 {
     uint64_t before =
         atomic_fetch_add_explicit(&context->device_memory_bytes, size, memory_order_relaxed);
@@ -243,6 +257,20 @@ static bool account(struct pv_render_context *context, uint64_t size)
         return false;
     }
     return true;
+}
+
+/* Counts it against the limit that the guest was told, and its bytes against the quota. */
+static VkResult account(struct pv_render_context *context, struct pv_memory *memory)
+{
+    if (!account_count(memory->device)) {
+        return VK_ERROR_TOO_MANY_OBJECTS;
+    }
+    if (!account_bytes(context, memory->size)) {
+        atomic_fetch_sub_explicit(&memory->device->memory_count, 1, memory_order_relaxed);
+        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    }
+    memory->accounted = memory->size;
+    return VK_SUCCESS;
 }
 
 static VkResult check_request(const struct pv_physical_device *physical_device,
@@ -274,11 +302,11 @@ static VkResult make_memory(struct pv_exec *x, struct pv_device *device,
     a.memory->type_index = info->memoryTypeIndex;
     a.memory->flags = a.flags;
     a.memory->device = device;
-    if (!account(x->context, info->allocationSize)) {
+    result = account(x->context, a.memory);
+    if (result != VK_SUCCESS) {
         free(a.memory);
-        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+        return result;
     }
-    a.memory->accounted = info->allocationSize;
     result = allocate(&a);
     if (result != VK_SUCCESS) {
         pv_memory_release(x->context, a.memory);
@@ -322,6 +350,7 @@ void pv_memory_release(struct pv_render_context *context, struct pv_memory *memo
     memory->blob = NULL;
     atomic_fetch_sub_explicit(&context->device_memory_bytes, memory->accounted,
                               memory_order_relaxed);
+    atomic_fetch_sub_explicit(&memory->device->memory_count, 1, memory_order_relaxed);
     pv_epoch_retire(&context->epoch, memory, free);
 }
 

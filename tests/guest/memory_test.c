@@ -326,6 +326,38 @@ static void device_memory_ends_at_its_quota(void **state)
     guest_destroy(g);
 }
 
+static VkResult allocate_private(struct guest *g, uint64_t id)
+{
+    const VkMemoryAllocateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+        .allocationSize = 4096,
+        .memoryTypeIndex = PV_FAKE_TYPE_PRIVATE,
+    };
+    VkDeviceMemory memory = GUEST_HANDLE(id);
+    struct pv_vkAllocateMemory a = {
+        .device = GUEST_HANDLE(g->device), .pAllocateInfo = &info, .pMemory = &memory};
+    return GUEST_RESULT(&g->ring, vkAllocateMemory, &a);
+}
+
+/* The fake driver's limit is 4096, which it does not look after. */
+static void allocations_end_a_few_beyond_the_limit(void **state)
+{
+    struct guest *g = guest_of(state);
+    uint64_t id = 0;
+    uint32_t count = 0;
+    VkResult result = VK_SUCCESS;
+    for (; result == VK_SUCCESS && count < 5000; count++) {
+        id = guest_id(g);
+        result = allocate_private(g, id);
+    }
+    assert_int_equal(result, VK_ERROR_TOO_MANY_OBJECTS);
+    assert_in_range(count, 4096 + 1, 4096 + 256);
+    free_memory(g, id - 1);
+    assert_int_equal(allocate_private(g, guest_id(g)), VK_SUCCESS);
+    assert_int_equal(allocate_private(g, guest_id(g)), VK_ERROR_TOO_MANY_OBJECTS);
+    assert_false(pv_render_is_fatal(g->context));
+}
+
 static void shared_memory_ends_at_its_quota(void **state)
 {
     (void)state;
@@ -398,6 +430,7 @@ int main(void)
         MEMORY_TEST(what_cannot_be_attached_is_refused),
         MEMORY_TEST(attached_shared_memory_counts_until_it_is_forgotten),
         MEMORY_TEST(device_memory_ends_at_its_quota),
+        MEMORY_TEST(allocations_end_a_few_beyond_the_limit),
         MEMORY_TEST(shared_memory_ends_at_its_quota),
         MEMORY_TEST(resources_end_at_their_quota),
         MEMORY_TEST(objects_end_at_their_quota),
