@@ -52,21 +52,21 @@ def run(command, timeout_s):
                           timeout=timeout_s, check=False)
 
 
-def on_host(*command, timeout_s):
+def on_host(*command, timeout_s, driver=DRIVER):
     """Runs it natively, on the driver and no other."""
-    return run(within(HOST, f"VK_DRIVER_FILES={DRIVER}", f"VK_ICD_FILENAMES={DRIVER}", *command),
+    return run(within(HOST, f"VK_DRIVER_FILES={driver}", f"VK_ICD_FILENAMES={driver}", *command),
                timeout_s)
 
 
 @contextlib.contextmanager
-def serving():
+def serving(driver=DRIVER):
     """`pearvisor serve` with the driver: the path of its socket. It must live to be ended, and tell
     of no context that was lost."""
     program = os.environ["PV_TEST_PROGRAM"]
     with tempfile.TemporaryDirectory(dir=pathlib.Path(program).parent) as folder:
         socket, log = f"{folder}/socket", pathlib.Path(folder, "log")
         with log.open("wb") as said:
-            server = subprocess.Popen(within(HOST, program, "serve", "--driver", DRIVER,
+            server = subprocess.Popen(within(HOST, program, "serve", "--driver", driver,
                                              "--socket", socket), stderr=said)
         try:
             deadline = time.monotonic() + PATIENCE_S
@@ -88,8 +88,8 @@ def serving():
         assert not wrong, "\n".join(wrong)
 
 
-def in_guest(*command, timeout_s):
+def in_guest(*command, timeout_s, driver=DRIVER):
     """Runs it on Venus, in front of PearVisor."""
-    with serving() as socket:
+    with serving(driver) as socket:
         return run(within(GUEST, f"VK_DRIVER_FILES={VENUS}", f"VK_ICD_FILENAMES={VENUS}",
                           "VN_DEBUG=vtest", f"VTEST_SOCKET_NAME={socket}", *command), timeout_s)

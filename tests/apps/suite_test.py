@@ -7,21 +7,25 @@ judges whether it may. Where the host has the Khronos validation layer, it must 
 the cases. sides.py says what is compared; skipped where it is not there.
 """
 
+import contextlib
 import functools
 import json
 import os
 import pathlib
 import re
 import sys
+import tempfile
 import unittest
 
 import sides
 
-TIMEOUT_S = 1500  # of each of six runs: of minutes on a slow machine
+TIMEOUT_S = 1500  # of each run of all cases: of minutes on a slow machine
 LINE = re.compile(r"(PASS|SKIP|FAIL) (\w+):? ?(.*)")
 LAYER = "usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json"
 FAULT = re.compile(r"Validation Error: \[ (\S+)")
 VERSION = "VkPhysicalDeviceProperties2.properties.apiVersion"
+# What Mesa's client must be told by VN_PERF, so that a program gets the VkResult of the case.
+ANSWERS = {"device_lost": "no_fence_feedback,no_semaphore_feedback"}
 PASSES_MIN = 200  # a driver that offers a case less is none to compare with
 NO_DEVICE = re.compile(r"vkCreateInstance|vkEnumeratePhysicalDevices|vkCreateDevice|no physical")
 
@@ -51,6 +55,8 @@ def compare(native, guest, devices):
             wrong.append(f"{name}: fails natively: {detail}")
         elif seen == "SKIP" and verdict == "PASS" and is_lacking(reason, *devices):
             continue
+        elif seen == "SKIP" and name in ANSWERS and reason.startswith("no VN_PERF="):
+            continue  # Suite has a test of its own for it
         elif seen != verdict or verdict == "PASS" and detail != reason:
             wrong.append(f"{name}: natively {verdict} {detail}, in the guest {seen} {reason}")
     return sorted(wrong)
@@ -95,6 +101,12 @@ class Comparison(unittest.TestCase):
             guest = read_verdicts(f"SKIP one: no {reason}")
             self.assertEqual(len(compare(native, guest, self.DEVICES)), wrong, reason)
 
+    def test_a_client_that_was_not_told_to_ask_may_skip(self):
+        for name, wrong in (("device_lost", 0), ("one", 1)):
+            native = read_verdicts(f"PASS {name} 1")
+            guest = read_verdicts(f"SKIP {name}: no VN_PERF=no_fence_feedback")
+            self.assertEqual(len(compare(native, guest, self.DEVICES)), wrong, name)
+
     def test_cases_that_are_missing_or_fail_are_told(self):
         native = read_verdicts("PASS one 1\nFAIL two: why\nPASS three 3")
         guest = read_verdicts("FAIL one: bad\nFAIL two: why")
@@ -116,6 +128,24 @@ def output(result):
 @functools.cache
 def natively():
     return read_verdicts(output(sides.on_host(os.environ["PV_TEST_SUITE"], timeout_s=TIMEOUT_S)))
+
+
+def run_one(side, name, *settings, suite="PV_TEST_SUITE", **options):
+    """(verdict, checksum or reason) of one case."""
+    text = output(side(*settings, os.environ[suite], name, timeout_s=TIMEOUT_S, **options))
+    return read_verdicts(text)[name]
+
+
+@contextlib.contextmanager
+def losing_driver():
+    """The manifest of a driver like lavapipe, whose devices can be lost."""
+    library = pathlib.Path(os.environ["PV_TEST_LOSING_DRIVER"])
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        manifest = pathlib.Path(folder, "losing_icd.json")
+        manifest.write_text(json.dumps({
+            "file_format_version": "1.0.1",
+            "ICD": {"library_path": str(library), "api_version": "1.4.0"}}))
+        yield str(manifest)
 
 
 class Suite(unittest.TestCase):
@@ -142,6 +172,26 @@ class Suite(unittest.TestCase):
                 verdict, reason = mutated.get(name, ("missing", ""))
                 self.assertEqual(verdict, "FAIL", reason)
                 self.assertNotRegex(reason, NO_DEVICE)
+
+    def lose_a_device(self, driver):
+        native = run_one(sides.on_host, "device_lost", driver=driver)
+        told = f"VN_PERF={ANSWERS['device_lost']}"
+        self.assertEqual(native[0], "PASS", native)
+        for more in "", ",no_async_queue_submit":
+            self.assertEqual(run_one(sides.in_guest, "device_lost", told + more, driver=driver),
+                             native, more)
+        for side in sides.on_host, sides.in_guest:
+            verdict, reason = run_one(side, "device_lost", told, suite="PV_TEST_SUITE_MUTATED",
+                                      driver=driver)
+            self.assertEqual(verdict, "FAIL", reason)
+            self.assertRegex(reason, "of a lost device")
+
+    def test_a_program_outlives_its_device(self):
+        if run_one(sides.on_host, "device_lost")[0] == "SKIP":
+            with losing_driver() as driver:
+                self.lose_a_device(driver)
+        else:  # a GPU's
+            self.lose_a_device(sides.DRIVER)
 
     def test_cases_are_valid_vulkan(self):
         manifest = pathlib.Path(sides.HOST or "/") / LAYER

@@ -80,7 +80,8 @@ struct app_case {
     X(rays)                                                                                        \
     X(commands)                                                                                    \
     X(newer)                                                                                       \
-    X(sync)
+    X(sync)                                                                                        \
+    X(lost)
 #define APP_DECLARE(file) extern const struct app_case app_cases_##file[];
 APP_FILES(APP_DECLARE)
 
@@ -129,8 +130,15 @@ void app_result(struct app *app, const void *bytes, size_t size);
 PFN_vkVoidFunction app_find(struct app *app, const char *name);
 #define APP_FIND(app, name) ((PFN_##name)app_find(app, #name))
 
+/* In a guest, Mesa's driver answers some calls by itself and does not learn what became of them,
+ * unless a name in VN_PERF tells it to ask. Whether a program learns it here; or skips. */
+bool app_learns(const struct app *app, const char *name);
+void app_must_learn(struct app *app, const char *name);
+
 /* --- what is destroyed behind the case --- */
 
+/* Destroys all that was kept, and the device; opens another that has the same, with a new pool. */
+void app_renew_device(struct app *app);
 void app_keep_handle(struct app *app, VkObjectType type, uint64_t handle);
 #define app_keep(app, type, handle) app_keep_handle(app, VK_OBJECT_TYPE_##type, (uint64_t)(handle))
 

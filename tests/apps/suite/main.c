@@ -305,7 +305,7 @@ PFN_vkVoidFunction app_find(struct app *app, const char *name)
     return function;
 }
 
-static void close_device(struct app *app)
+static void destroy_device(struct app *app)
 {
     if (app->device != NULL) {
         app->vk.DeviceWaitIdle(app->device);
@@ -313,6 +313,11 @@ static void close_device(struct app *app)
         app->vk.DestroyDevice(app->device, NULL);
         app->device = NULL;
     }
+}
+
+static void close_device(struct app *app)
+{
+    destroy_device(app);
     free_wish(&wish);
 }
 
@@ -322,6 +327,43 @@ static void close_instance(struct app *app)
     if (app->instance != NULL) {
         app->vki.DestroyInstance(app->instance, NULL);
         app->instance = NULL;
+    }
+}
+
+static void open_pool(struct app *app)
+{
+    const VkCommandPoolCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+        .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
+        .queueFamilyIndex = app->family,
+    };
+    APP_CHECK(app, CreateCommandPool, app->device, &info, NULL, &app->pool);
+    app_keep(app, COMMAND_POOL, app->pool);
+}
+
+void app_renew_device(struct app *app)
+{
+    destroy_device(app);
+    open_device(app);
+    open_pool(app);
+}
+
+bool app_learns(const struct app *app, const char *name)
+{
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver};
+    const char *told = getenv("VN_PERF");
+    app->vki.GetPhysicalDeviceProperties2(app->gpu, &properties);
+    return driver.driverID != VK_DRIVER_ID_MESA_VENUS ||
+           (told != NULL && strstr(told, name) != NULL);
+}
+
+void app_must_learn(struct app *app, const char *name)
+{
+    if (!app_learns(app, name)) {
+        app_skip(app, "no VN_PERF=%s", name);
     }
 }
 
@@ -355,13 +397,7 @@ static void prepare(struct app *app, const struct app_case *one)
         open_device(app);
         opened_for = one;
     }
-    const VkCommandPoolCreateInfo pool = {
-        .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-        .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
-        .queueFamilyIndex = app->family,
-    };
-    APP_CHECK(app, CreateCommandPool, app->device, &pool, NULL, &app->pool);
-    app_keep(app, COMMAND_POOL, app->pool);
+    open_pool(app);
     app->checksum = UINT64_C(0xcbf29ce484222325);
     app->has_word = app->is_varied = false;
 }
