@@ -25,7 +25,8 @@ LAYER = "usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json"
 FAULT = re.compile(r"Validation Error: \[ (\S+)")
 VERSION = "VkPhysicalDeviceProperties2.properties.apiVersion"
 # What Mesa's client must be told by VN_PERF, so that a program gets the VkResult of the case.
-ANSWERS = {"device_lost": "no_fence_feedback,no_semaphore_feedback"}
+ANSWERS = {"device_lost": "no_fence_feedback,no_semaphore_feedback",
+           "memory_one_past_the_limit": "no_async_mem_alloc"}
 PASSES_MIN = 200  # a driver that offers a case less is none to compare with
 NO_DEVICE = re.compile(r"vkCreateInstance|vkEnumeratePhysicalDevices|vkCreateDevice|no physical")
 
@@ -192,6 +193,15 @@ class Suite(unittest.TestCase):
                 self.lose_a_device(driver)
         else:  # a GPU's
             self.lose_a_device(sides.DRIVER)
+
+    def test_a_program_is_told_that_it_has_too_many_allocations(self):
+        name = "memory_one_past_the_limit"
+        told = f"VN_PERF={ANSWERS[name]}"
+        verdict, reason = run_one(sides.in_guest, name, told)
+        self.assertEqual(verdict, "PASS", reason)
+        verdict, reason = run_one(sides.in_guest, name, told, suite="PV_TEST_SUITE_MUTATED")
+        self.assertEqual(verdict, "FAIL", reason)
+        self.assertRegex(reason, "vkAllocateMemory")
 
     def test_cases_are_valid_vulkan(self):
         manifest = pathlib.Path(sides.HOST or "/") / LAYER

@@ -181,6 +181,54 @@ static void memory_a_million_in_turn(struct app *app)
     app_expect_words(app, "of every so many", data.map, expected, MILLION / EVERY);
 }
 
+/* A program that asks for too many is told so, and goes on with those that it has. */
+static void memory_one_past_the_limit(struct app *app)
+{
+    enum { LIMIT_MAX = 100000, MORE = 256 }; /* a driver may leave room for some of its own */
+    uint32_t limit = app->properties.limits.maxMemoryAllocationCount, count = 1;
+    if (limit > LIMIT_MAX) {
+        app_skip(app, "no limit of allocations");
+    }
+    app_must_learn(app, "no_async_mem_alloc");
+    struct app_buffer data = app_buffer(app, WORDS * 4, 0);
+    app_run(app, app_begin(app)); /* what drivers allocate for that, they have behind it */
+    VkMemoryRequirements needs;
+    VkBuffer buffer = create_buffer(app, WORDS * 4, &needs);
+    uint32_t type = app_find_type(app, needs.memoryTypeBits, 0);
+    VkDeviceMemory memory = VK_NULL_HANDLE, last = VK_NULL_HANDLE, none;
+    VkResult result = VK_SUCCESS;
+    for (; count < limit + MORE; count++, last = memory) {
+        result = allocate(app, needs.size, type, &memory);
+        if (result != VK_SUCCESS) {
+            break;
+        }
+        if (last != VK_NULL_HANDLE) {
+            app_keep(app, DEVICE_MEMORY, last);
+        }
+    }
+    app_expect(app, result == APP_OR(VK_ERROR_TOO_MANY_OBJECTS, VK_ERROR_OUT_OF_DEVICE_MEMORY),
+               "vkAllocateMemory: VkResult %d behind %u", (int)result, count);
+    app_expect(app, count >= limit, "%u allocations, of %u", count, limit);
+    app->vk.FreeMemory(app->device, last, NULL);
+    app_check(app, allocate(app, needs.size, type, &memory), "vkAllocateMemory behind a free");
+    app_keep(app, DEVICE_MEMORY, memory);
+    result = allocate(app, needs.size, type, &none);
+    app_expect(app, result == VK_ERROR_TOO_MANY_OBJECTS, "vkAllocateMemory: VkResult %d again",
+               (int)result);
+    APP_CHECK(app, BindBufferMemory, app->device, buffer, memory, 0);
+    const VkBufferCopy region = {0, 0, WORDS * 2};
+    const uint32_t expected[WORDS] = {[0] = 5, [WORDS / 2 - 1] = 5};
+    VkCommandBuffer command = app_begin(app);
+    app->vk.CmdFillBuffer(command, buffer, 0, WORDS * 2, 0);
+    app_barrier(app, command);
+    app->vk.CmdFillBuffer(command, buffer, 0, 4, 5);
+    app->vk.CmdFillBuffer(command, buffer, WORDS * 2 - 4, 4, 5);
+    app_barrier(app, command);
+    app->vk.CmdCopyBuffer(command, buffer, data.buffer, 1, &region);
+    app_run(app, command);
+    app_expect_words(app, "in the last one", data.map, expected, WORDS);
+}
+
 static void memory_budget(struct app *app)
 {
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
@@ -204,6 +252,7 @@ const struct app_case app_cases_memory[] = {
     APP_CASE(memory_of_4_gib),
     APP_CASE(memory_10000_allocations),
     APP_CASE(memory_a_million_in_turn),
+    APP_CASE(memory_one_past_the_limit),
     APP_CASE(memory_budget, "VK_EXT_memory_budget"),
     {0},
 };
