@@ -63,6 +63,7 @@ struct app_case {
     X(ycbcr)                                                                                       \
     X(compute)                                                                                     \
     X(numbers)                                                                                     \
+    X(pointers)                                                                                    \
     X(descriptors)                                                                                 \
     X(descriptor_sets)                                                                             \
     X(descriptor_indexing)                                                                         \
