@@ -64,6 +64,7 @@ struct app_case {
     X(compute)                                                                                     \
     X(numbers)                                                                                     \
     X(pointers)                                                                                    \
+    X(matrices)                                                                                    \
     X(descriptors)                                                                                 \
     X(descriptor_sets)                                                                             \
     X(descriptor_indexing)                                                                         \

@@ -22,6 +22,7 @@
 #define TEXT_MAIN TEXT('m', 'a', 'i', 'n'), 0
 
 enum opcode {
+    OpExtension = 10,
     OpMemoryModel = 14,
     OpEntryPoint = 15,
     OpExecutionMode = 16,
@@ -29,6 +30,7 @@ enum opcode {
     OpTypeVoid = 19,
     OpTypeBool = 20,
     OpTypeInt = 21,
+    OpTypeFloat = 22,
     OpTypeArray = 28,
     OpTypeRuntimeArray = 29,
     OpTypeStruct = 30,
@@ -57,15 +59,25 @@ enum opcode {
     OpBranch = 249,
     OpBranchConditional = 250,
     OpReturn = 253,
+    OpTypeCooperativeMatrixKHR = 4456,
+    OpCooperativeMatrixLoadKHR = 4457,
+    OpCooperativeMatrixStoreKHR = 4458,
+    OpCooperativeMatrixMulAddKHR = 4459,
 };
 
 enum capability {
     Shader = 1,
+    Float16 = 9,
+    Int8 = 39,
+    StorageBuffer16BitAccess = 4433,
     VariablePointersStorageBuffer = 4441,
     VariablePointers = 4442,
+    StorageBuffer8BitAccess = 4448,
+    VulkanMemoryModel = 5345,
+    CooperativeMatrixKHR = 6022,
 };
 
-enum memory_model { Logical = 0, GLSL450 = 1 };
+enum memory_model { Logical = 0, GLSL450 = 1, Vulkan = 3 };
 
 enum execution { GLCompute = 5, LocalSize = 17 };
 
@@ -82,8 +94,20 @@ enum decoration {
 
 enum built_in { LocalInvocationIndex = 29 };
 
-enum scope { WorkgroupScope = 2 };
+enum scope { WorkgroupScope = 2, SubgroupScope = 3 };
 
 enum semantics { AcquireRelease = 0x8, WorkgroupMemory = 0x100 };
+
+enum matrix_layout { RowMajor = 0, ColumnMajor = 1 };
+
+enum matrix_use { MatrixA = 0, MatrixB = 1, MatrixAccumulator = 2 };
+
+enum matrix_operands {
+    MatrixASignedComponents = 0x1,
+    MatrixBSignedComponents = 0x2,
+    MatrixCSignedComponents = 0x4,
+    MatrixResultSignedComponents = 0x8,
+    SaturatingAccumulation = 0x10,
+};
 
 #endif
