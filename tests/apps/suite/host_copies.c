@@ -4,14 +4,21 @@
 #include "texels.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #define HOST_COPIES "VK_EXT_host_image_copy", "VkPhysicalDeviceHostImageCopyFeatures.hostImageCopy"
+
+#define PLACED_MAPS                                                                                \
+    "VK_EXT_map_memory_placed", "VK_KHR_map_memory2",                                              \
+        "VkPhysicalDeviceMapMemoryPlacedFeaturesEXT.memoryMapPlaced"
 
 enum {
     SIDE = 8,
     TEXELS = SIDE * SIDE,
     WORDS = 64,
     IMPORTED = 65536, /* and its alignment: what all devices can import */
+    PLACED = 65536,   /* an alignment that all devices can place maps at */
+    PLACED_SIZE = 2 * PLACED,
 };
 
 static const VkImageLayout general = VK_IMAGE_LAYOUT_GENERAL;
@@ -205,6 +212,91 @@ static void map_memory_2(struct app *app)
     }
 }
 
+/* Addresses that nothing else is at, from a multiple of PLACED on. They stay reserved where neither
+ * the driver nor the case gives them up. */
+static void *reserve_addresses(struct app *app)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    uint8_t *all = mmap(NULL, PLACED_SIZE + PLACED, PROT_NONE, flags, -1, 0);
+    app_expect(app, all != MAP_FAILED, "no addresses");
+    size_t before = -(uintptr_t)all % PLACED, behind = PLACED - before;
+    app_expect(app, before == 0 || munmap(all, before) == 0, "munmap() before");
+    app_expect(app, munmap(all + before + PLACED_SIZE, behind) == 0, "munmap() behind");
+    return all + before;
+}
+
+/* Whether something is at all pages: mincore() fails for others. */
+static bool is_reserved(void *address)
+{
+    unsigned char pages[PLACED_SIZE / 4096];
+    return mincore(address, PLACED_SIZE, pages) == 0;
+}
+
+/* The GPU fills memory before it is mapped and meanwhile, and it is read at the addresses that were
+ * reserved for it. Mapped again only where they stay so: Mesa's Venus keeps the first map until the
+ * memory is freed, wherever a second one is to be placed. */
+static void place_maps(struct app *app, VkMemoryUnmapFlags unmap_flags)
+{
+    enum { COUNT = PLACED_SIZE / 4, LATER = 4096 };
+    static uint32_t expected[COUNT];
+    PFN_vkMapMemory2KHR map_2 = APP_FIND(app, vkMapMemory2KHR);
+    PFN_vkUnmapMemory2KHR unmap_2 = APP_FIND(app, vkUnmapMemory2KHR);
+    VkMemoryRequirements needs;
+    VkBuffer buffer = create_buffer(app, PLACED_SIZE, 0, &needs);
+    app_expect(app, needs.size == PLACED_SIZE, "a buffer of another size");
+    VkDeviceMemory memory = app_allocate(app, &needs, APP_MEMORY_MAPPED, NULL);
+    const VkMemoryMapPlacedInfoEXT place = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_MAP_PLACED_INFO_EXT,
+        .pPlacedAddress = reserve_addresses(app),
+    };
+    const VkMemoryMapInfoKHR info = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_MAP_INFO_KHR,
+        .pNext = &place,
+        .flags = VK_MEMORY_MAP_PLACED_BIT_EXT,
+        .memory = memory,
+        .size = VK_WHOLE_SIZE,
+    };
+    const VkMemoryUnmapInfoKHR end = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_UNMAP_INFO_KHR, .flags = unmap_flags, .memory = memory};
+    APP_CHECK(app, BindBufferMemory, app->device, buffer, memory, 0);
+    for (uint32_t round = 0; round < (unmap_flags != 0 ? 2 : 1); round++) {
+        void *map;
+        VkCommandBuffer command = app_begin(app);
+        app->vk.CmdFillBuffer(command, buffer, 0, PLACED_SIZE, APP_OR(round + 1, round + 2));
+        app_run(app, command);
+        app_check(app, map_2(app->device, &info, &map), "vkMapMemory2");
+        app_expect(app, map == place.pPlacedAddress, "mapped elsewhere");
+        command = app_begin(app);
+        app->vk.CmdFillBuffer(command, buffer, PLACED_SIZE - LATER, LATER, round + 9);
+        app_run(app, command);
+        for (uint32_t i = 0; i < COUNT; i++) {
+            expected[i] = round + (i < COUNT - LATER / 4 ? 1 : 9);
+        }
+        app_expect_words(app, "in the map", map, expected, COUNT);
+        app_check(app, unmap_2(app->device, &end), "vkUnmapMemory2");
+        app_expect(app, unmap_flags == 0 || is_reserved(map), "reserved no more");
+    }
+}
+
+static void placed_map(struct app *app)
+{
+    VkPhysicalDeviceMapMemoryPlacedPropertiesEXT limits = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAP_MEMORY_PLACED_PROPERTIES_EXT};
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &limits};
+    app->vki.GetPhysicalDeviceProperties2(app->gpu, &properties);
+    /* Not for the checksum: it may be a guest's own answer. */
+    VkDeviceSize alignment = limits.minPlacedMemoryMapAlignment;
+    app_expect(app, alignment != 0 && PLACED % alignment == 0, "an alignment of %llu",
+               (unsigned long long)alignment);
+    place_maps(app, 0);
+}
+
+static void placed_map_leaves_addresses_reserved(struct app *app)
+{
+    place_maps(app, VK_MEMORY_UNMAP_RESERVE_BIT_EXT);
+}
+
 /* Exported as a file descriptor, and imported: two buffers are one. */
 static void memory_fd_is_imported(struct app *app)
 {
@@ -301,6 +393,9 @@ const struct app_case app_cases_host_copies[] = {
     APP_CASE(host_copies_what_gpu_wrote, HOST_COPIES),
     APP_CASE(host_copies_image_to_image, HOST_COPIES),
     APP_CASE(map_memory_2, "VK_KHR_map_memory2"),
+    APP_CASE(placed_map, PLACED_MAPS),
+    APP_CASE(placed_map_leaves_addresses_reserved, PLACED_MAPS,
+             "VkPhysicalDeviceMapMemoryPlacedFeaturesEXT.memoryUnmapReserve"),
     APP_CASE(memory_fd_is_imported, "VK_KHR_external_memory_fd"),
     APP_CASE(host_memory_is_imported, "VK_EXT_external_memory_host"),
     {0},

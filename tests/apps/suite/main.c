@@ -106,18 +106,37 @@ static bool has_extension(const VkExtensionProperties *all, uint32_t count, cons
     return false;
 }
 
-/* The struct of features whose name comes before the dot. */
+/* Which the protocol does not carry, since a guest's driver offers it by itself. */
+static const struct pv_args_type placed_map_features = {
+    .name = "VkPhysicalDeviceMapMemoryPlacedFeaturesEXT",
+    .size = sizeof(VkPhysicalDeviceMapMemoryPlacedFeaturesEXT),
+    .members =
+        (const struct pv_args_member[]){
+            {"memoryMapPlaced",
+             offsetof(VkPhysicalDeviceMapMemoryPlacedFeaturesEXT, memoryMapPlaced)},
+            {"memoryUnmapReserve",
+             offsetof(VkPhysicalDeviceMapMemoryPlacedFeaturesEXT, memoryUnmapReserve)},
+        },
+    .member_count = 2,
+    .chain_type = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAP_MEMORY_PLACED_FEATURES_EXT,
+};
+
+/* Whether that is the struct whose name comes before the dot. */
+static bool is_of(const struct pv_args_type *type, const char *need)
+{
+    size_t length = strcspn(need, ".");
+    return strlen(type->name) == length && strncmp(type->name, need, length) == 0;
+}
+
 static const struct pv_args_type *find_features(const char *need)
 {
     const struct pv_args_type *base = &pv_args_VkPhysicalDeviceFeatures2;
-    size_t length = strcspn(need, ".");
     for (uint32_t i = 0; i < base->link_count; i++) {
-        const struct pv_args_type *type = base->links[i].type;
-        if (strlen(type->name) == length && strncmp(type->name, need, length) == 0) {
-            return type;
+        if (is_of(base->links[i].type, need)) {
+            return base->links[i].type;
         }
     }
-    return NULL;
+    return is_of(&placed_map_features, need) ? &placed_map_features : NULL;
 }
 
 static uint32_t offset_of(const struct pv_args_type *type, const char *member)
