@@ -258,7 +258,9 @@ int pv_worker_main(int argc, char **argv)
         return probe(&worker);
     }
     load_driver(&worker);
-    if (pv_sandbox_confine_calls(&worker.log, &worker.sandbox) != PV_OK || !report_ready(&worker)) {
+    bool has_cuda = access("/dev/nvidia-uvm", F_OK) == 0;
+    if (pv_sandbox_confine_calls(&worker.log, has_cuda, &worker.sandbox) != PV_OK ||
+        !report_ready(&worker)) {
         _exit(1);
     }
     int status = serve_client(&worker);

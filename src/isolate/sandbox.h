@@ -36,8 +36,12 @@ PV_NODISCARD enum pv_result pv_sandbox_confine_files(const struct pv_sandbox_par
                                                      struct pv_sandbox_report *report);
 
 /* After the driver has started its threads and loaded its compilers: only the system calls that
- * running takes. Threads and executable memory stay allowed, since drivers compile shaders. */
-PV_NODISCARD enum pv_result pv_sandbox_confine_calls(const struct pv_log *log,
+ * running takes. Threads and executable memory stay allowed, since drivers compile shaders.
+ *
+ * `may_listen`: the driver may bind and listen on Unix sockets of packets, though not accept nor
+ * connect. NVIDIA's has ray tracing from CUDA, which starts with a socket on which other processes
+ * could ask for the GPU's memory, and without it gives no device. */
+PV_NODISCARD enum pv_result pv_sandbox_confine_calls(const struct pv_log *log, bool may_listen,
                                                      struct pv_sandbox_report *report);
 
 #endif

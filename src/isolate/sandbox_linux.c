@@ -29,9 +29,10 @@ enum pv_result pv_sandbox_confine_files(const struct pv_sandbox_params *params,
     return result;
 }
 
-enum pv_result pv_sandbox_confine_calls(const struct pv_log *log, struct pv_sandbox_report *report)
+enum pv_result pv_sandbox_confine_calls(const struct pv_log *log, bool may_listen,
+                                        struct pv_sandbox_report *report)
 {
-    enum pv_result result = pv_seccomp_enter(log);
+    enum pv_result result = pv_seccomp_enter(log, may_listen);
     report->calls_confined = result == PV_OK;
     /* A kernel without seccomp is rare, and the rest holds: the report tells. */
     return result == PV_UNSUPPORTED ? PV_OK : result;

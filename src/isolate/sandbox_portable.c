@@ -13,9 +13,11 @@ enum pv_result pv_sandbox_confine_files(const struct pv_sandbox_params *params,
     return pv_sandbox_set_limits(params->log, report);
 }
 
-enum pv_result pv_sandbox_confine_calls(const struct pv_log *log, struct pv_sandbox_report *report)
+enum pv_result pv_sandbox_confine_calls(const struct pv_log *log, bool may_listen,
+                                        struct pv_sandbox_report *report)
 {
     (void)log;
+    (void)may_listen;
     (void)report;
     return PV_OK;
 }

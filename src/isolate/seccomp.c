@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* What drivers, compilers and we ourselves do once everything runs. A name that the library or the
@@ -93,11 +94,7 @@ static const char *const refused_calls[] = {"execve",
                                             "execveat",
                                             "fork",
                                             "vfork",
-                                            "socket",
                                             "socketpair",
-                                            "connect",
-                                            "bind",
-                                            "listen",
                                             "accept",
                                             "accept4",
                                             "kill",
@@ -195,6 +192,24 @@ static int add_conditions(scmp_filter_ctx filter)
                             SCMP_A2(SCMP_CMP_EQ, 0));
 }
 
+/* Sockets of one's own: none, or the one that CUDA makes. It also looks for a daemon that shares
+ * the GPU (MPS), and takes "there is none" for an answer only in this form. Returns 0, or a
+ * negative errno. */
+static int add_sockets(scmp_filter_ctx filter, bool may_listen)
+{
+    static const char *const calls[] = {"socket", "connect", "bind", "listen"};
+    if (!may_listen) {
+        return add_list(filter, SCMP_ACT_ERRNO(EPERM), calls, COUNT_OF(calls));
+    }
+    int result = seccomp_rule_add(
+        filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+        SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX & ~(uint32_t)SOCK_CLOEXEC, SOCK_SEQPACKET));
+    if (result == 0) {
+        result = add_list(filter, SCMP_ACT_ALLOW, &calls[2], 2);
+    }
+    return result != 0 ? result : add_list(filter, SCMP_ACT_ERRNO(ENOENT), &calls[1], 1);
+}
+
 /* What allowed calls must not be used for: typing into a terminal, having the kernel send a signal
  * of one's choice to another process, and slowing down all of the user's. The kernel looks at 32
  * bits of these arguments, so no others may count here. */
@@ -246,7 +261,7 @@ static int refuse_arguments(void)
     return result;
 }
 
-static int build_filter(scmp_filter_ctx filter)
+static int build_filter(scmp_filter_ctx filter, bool may_listen)
 {
     /* Also for threads that drivers have started by now. */
     int result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
@@ -263,6 +278,9 @@ static int build_filter(scmp_filter_ctx filter)
         result = add_list(filter, SCMP_ACT_ERRNO(EPERM), refused_calls, COUNT_OF(refused_calls));
     }
     if (result == 0) {
+        result = add_sockets(filter, may_listen);
+    }
+    if (result == 0) {
         result = add_conditions(filter);
     }
     /* Lookup in a tree, and no slower branch prediction for the driver's compiled shaders: what a
@@ -272,14 +290,14 @@ static int build_filter(scmp_filter_ctx filter)
     return result;
 }
 
-enum pv_result pv_seccomp_enter(const struct pv_log *log)
+enum pv_result pv_seccomp_enter(const struct pv_log *log, bool may_listen)
 {
     /* A call that no list knows is answered as an older kernel would: callers have a way around. */
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     if (filter == NULL) {
         return PV_NO_MEMORY;
     }
-    int result = build_filter(filter);
+    int result = build_filter(filter, may_listen);
     if (result == 0) {
         result = refuse_arguments();
     }

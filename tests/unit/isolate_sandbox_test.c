@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,10 +57,16 @@ static bool confine_files(const char *cache)
     return pv_sandbox_confine_files(&params, &report) == PV_OK && report.no_new_privileges == 1;
 }
 
-static bool confine_calls(void)
+static bool confine_calls_but(bool may_listen)
 {
     struct pv_sandbox_report report;
-    return pv_sandbox_confine_calls(&silent, &report) == PV_OK && report.calls_confined == 1;
+    return pv_sandbox_confine_calls(&silent, may_listen, &report) == PV_OK &&
+           report.calls_confined == 1;
+}
+
+static bool confine_calls(void)
+{
+    return confine_calls_but(false);
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -152,6 +159,36 @@ static void programs_networks_and_other_processes_are_refused(void **state)
 {
     (void)state;
     assert_int_equal(status_of(check_refused), 0);
+}
+
+/* As CUDA does when it starts, and a little more. */
+static int check_listening(void)
+{
+    struct sockaddr_un none = {.sun_family = AF_UNIX, .sun_path = "/tmp/nvidia-mps/control"};
+    struct sockaddr_un ours = {.sun_family = AF_UNIX};
+    socklen_t size = offsetof(struct sockaddr_un, sun_path) + 32;
+    snprintf(ours.sun_path + 1, 31, "pearvisor-test-%d", (int)getpid()); /* abstract */
+    CHECK(confine_calls_but(true));
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0);
+    CHECK(connect(fd, (struct sockaddr *)&none, sizeof(none)) == -1 && errno == ENOENT);
+    CHECK(bind(fd, (struct sockaddr *)&ours, size) == 0 && listen(fd, 128) == 0);
+    CHECK(accept(fd, NULL, NULL) == -1 && errno == EPERM);
+    CHECK(accept4(fd, NULL, NULL, SOCK_CLOEXEC) == -1 && errno == EPERM);
+    fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    CHECK(fd >= 0);
+    CHECK(connect(fd, (struct sockaddr *)&ours, size) == -1 && errno == ENOENT);
+    CHECK(socket(AF_UNIX, SOCK_STREAM, 0) == -1);
+    CHECK(socket(AF_UNIX, SOCK_DGRAM, 0) == -1);
+    CHECK(socket(AF_INET, SOCK_SEQPACKET, 0) == -1);
+    CHECK(socket(AF_INET, SOCK_STREAM, 0) == -1);
+    return 0;
+}
+
+static void a_driver_may_listen_where_it_must(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of(check_listening), 0);
 }
 
 /* The kernel looks at 32 bits of these; what lies above them must not hide them. */
@@ -291,6 +328,7 @@ int main(void)
         cmocka_unit_test(files_outside_of_the_drivers_are_closed),
         cmocka_unit_test(limits_are_set),
         cmocka_unit_test(programs_networks_and_other_processes_are_refused),
+        cmocka_unit_test(a_driver_may_listen_where_it_must),
         cmocka_unit_test(signals_through_descriptors_and_typing_are_refused),
         cmocka_unit_test(attacks_kill),
         cmocka_unit_test(threads_that_were_there_before_are_confined_too),
