@@ -41,6 +41,7 @@ static void report(struct pv_doctor *doctor, const struct pv_sandbox_report *san
     cJSON_AddNumberToObject(json, "landlock_abi", sandbox->landlock_abi);
     cJSON_AddBoolToObject(json, "landlock", sandbox->files_confined != 0);
     cJSON_AddBoolToObject(json, "seccomp", sandbox->calls_confined != 0);
+    cJSON_AddBoolToObject(json, "may_listen", sandbox->may_listen != 0);
     cJSON_AddNumberToObject(json, "descriptor_limit", (double)sandbox->descriptor_limit);
     pv_doctor_say(doctor, sandbox->no_new_privileges != 0 ? PV_MARK_OK : PV_MARK_WARN, topic,
                   "no_new_privs", sandbox->no_new_privileges != 0 ? "in force" : "missing");
@@ -54,7 +55,8 @@ static void report(struct pv_doctor *doctor, const struct pv_sandbox_report *san
         pv_doctor_next(doctor, "boot a kernel (5.13 or later) with landlock in its list of lsm=");
     }
     if (sandbox->calls_confined != 0) {
-        pv_doctor_say(doctor, PV_MARK_OK, topic, "seccomp", "in force, on every thread");
+        pv_doctor_say(doctor, PV_MARK_OK, topic, "seccomp", "in force, on every thread%s",
+                      sandbox->may_listen != 0 ? "; NVIDIA's driver may listen on a socket" : "");
     } else {
         pv_doctor_say(doctor, PV_MARK_WARN, topic, "seccomp",
                       "this kernel has none: a worker can make any system call");

@@ -12,12 +12,14 @@
 #include "isolate/sandbox.h"
 
 #include <malloc.h>
+#include <pearvisor/inspect.h>
 #include <pearvisor/pearvisor.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <vulkan/vulkan_core.h>
 
 enum {
     CONTROL_FD = 3,
@@ -114,6 +116,21 @@ static void load_driver(struct worker *worker)
         pv_renderer_destroy(worker->renderer);
         worker->renderer = NULL;
     }
+}
+
+/* Whether a GPU that is offered is driven by NVIDIA's own driver. */
+static bool has_nvidia(const struct worker *worker)
+{
+    uint32_t count = pv_inspect_gpu_count(worker->plans, worker->plans_size);
+    for (uint32_t i = 0; i < count; i++) {
+        struct pv_gpu_info gpu = {.struct_size = sizeof(gpu)};
+        if (pv_inspect_gpu(worker->plans, worker->plans_size, i, &gpu) &&
+            gpu.driver_id == VK_DRIVER_ID_NVIDIA_PROPRIETARY &&
+            pv_inspect_gpu_matches(worker->setup.gpu, i, gpu.name)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool report_ready(const struct worker *worker)
@@ -258,8 +275,7 @@ int pv_worker_main(int argc, char **argv)
         return probe(&worker);
     }
     load_driver(&worker);
-    bool has_cuda = access("/dev/nvidia-uvm", F_OK) == 0;
-    if (pv_sandbox_confine_calls(&worker.log, has_cuda, &worker.sandbox) != PV_OK ||
+    if (pv_sandbox_confine_calls(&worker.log, has_nvidia(&worker), &worker.sandbox) != PV_OK ||
         !report_ready(&worker)) {
         _exit(1);
     }

@@ -198,10 +198,21 @@ static int add_conditions(scmp_filter_ctx filter)
 static int add_sockets(scmp_filter_ctx filter, bool may_listen)
 {
     static const char *const calls[] = {"socket", "connect", "bind", "listen"};
+    static const scmp_datum_t refused_types[] = {SOCK_STREAM, SOCK_DGRAM};
     if (!may_listen) {
         return add_list(filter, SCMP_ACT_ERRNO(EPERM), calls, COUNT_OF(calls));
     }
-    int result = seccomp_rule_add(
+    int result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+                                  SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+    for (size_t i = 0; result == 0 && i < COUNT_OF(refused_types); i++) {
+        result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2,
+                                  SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+                                  SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, refused_types[i]));
+    }
+    if (result != 0) {
+        return result;
+    }
+    result = seccomp_rule_add(
         filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
         SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX & ~(uint32_t)SOCK_CLOEXEC, SOCK_SEQPACKET));
     if (result == 0) {

@@ -178,10 +178,10 @@ static int check_listening(void)
     fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
     CHECK(fd >= 0);
     CHECK(connect(fd, (struct sockaddr *)&ours, size) == -1 && errno == ENOENT);
-    CHECK(socket(AF_UNIX, SOCK_STREAM, 0) == -1);
-    CHECK(socket(AF_UNIX, SOCK_DGRAM, 0) == -1);
-    CHECK(socket(AF_INET, SOCK_SEQPACKET, 0) == -1);
-    CHECK(socket(AF_INET, SOCK_STREAM, 0) == -1);
+    CHECK(socket(AF_UNIX, SOCK_STREAM, 0) == -1 && errno == EPERM);
+    CHECK(socket(AF_UNIX, SOCK_DGRAM, 0) == -1 && errno == EPERM);
+    CHECK(socket(AF_INET, SOCK_SEQPACKET, 0) == -1 && errno == EPERM);
+    CHECK(socket(AF_INET, SOCK_STREAM, 0) == -1 && errno == EPERM);
     return 0;
 }
 
