@@ -41,19 +41,19 @@ unpack_debian() {
     trap "kill -- -$child 2>/dev/null || true
         wait $child || true
         rm -rf '$into.new'
-        exit 130" INT TERM
+        exit 130" INT TERM HUP
     while kill -0 $child 2>/dev/null; do
         sleep 1
         (((SECONDS - since) % 10)) ||
             say "  $((SECONDS - since)) s: $(grep '^I:' "$into.log" | tail -n 1)"
     done
     wait $child || {
-        trap - INT TERM
+        trap - INT TERM HUP
         rm -rf "$into.new"
         grep '^E:' "$into.log" >&2 || tail -n 5 "$into.log" >&2
         return 1
     }
-    trap - INT TERM
+    trap - INT TERM HUP
     rm -rf "$into"
     mv "$into.new" "$into"
 }
