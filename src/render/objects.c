@@ -62,13 +62,23 @@ void pv_object_forget(struct pv_objects *objects, uint64_t id, uint64_t tag)
     (void)host; /* 0 where another ring has removed it first */
 }
 
+/* A guest that was told of the loss of its device tidies up what it has made without a reply, and
+ * does not know that there was no making it. */
+static PV_COLD bool may_not_exist(struct pv_exec *x, uint64_t id)
+{
+    const struct pv_device *device = pv_exec_find_device(x);
+    struct pv_slot *slot = pv_object_slot(&x->context->objects, id);
+    return device != NULL && pv_device_is_known_lost(device) &&
+           atomic_load_explicit(&slot->tag, memory_order_acquire) == PV_TAG_DEAD;
+}
+
 uint64_t pv_exec_remove(struct pv_exec *x, uint64_t id, uint32_t type)
 {
     if (id == 0) {
         return 0;
     }
     uint64_t host = pv_object_remove(&x->context->objects, id, PV_TAG(type, x->in.owner));
-    if (PV_UNLIKELY(host == 0)) {
+    if (PV_UNLIKELY(host == 0) && !may_not_exist(x, id)) {
         pv_exec_fault(x, "destroys an object that does not exist");
     }
     return host;

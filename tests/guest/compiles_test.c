@@ -546,9 +546,11 @@ static void a_compile_may_find_lost_what_the_guest_knows_to_be(void **state)
     answer_compiles(VK_ERROR_DEVICE_LOST);
     set_gate(false);
     assert_int_equal(call_for_pipeline(g, parts), VK_ERROR_DEVICE_LOST);
-    (void)send_pipeline(g, parts);
+    uint64_t pipeline = send_pipeline(g, parts);
     assert_true(compiles_have_entered(2));
     assert_true(none_is_pending(g));
+    (void)send_destroy(&g->ring, pipeline); /* which the guest believes to be there */
+    assert_int_equal(call_for_pipeline(g, parts), VK_ERROR_DEVICE_LOST);
     assert_false(pv_render_is_fatal(g->context));
 }
 
