@@ -85,25 +85,13 @@ enum pv_result pv_renderer_create(const struct pv_renderer_params *callers_param
     return PV_OK;
 }
 
-static void end_warm_instance(struct pv_renderer *renderer)
-{
-    if (renderer->warm_instance == VK_NULL_HANDLE) {
-        return;
-    }
-    PFN_vkVoidFunction entry =
-        renderer->host.get_instance_proc_addr(renderer->warm_instance, "vkDestroyInstance");
-    if (entry != NULL) {
-        ((PFN_vkDestroyInstance)entry)(renderer->warm_instance, NULL);
-    }
-}
-
 void pv_renderer_destroy(struct pv_renderer *renderer)
 {
     if (renderer == NULL) {
         return;
     }
     PV_ASSERT(atomic_load_explicit(&renderer->context_count, memory_order_acquire) == 0);
-    end_warm_instance(renderer);
+    pv_renderer_end_warm_instance(renderer);
     pv_host_close(&renderer->host);
     free(renderer->gpu);
     free(renderer);

@@ -20,4 +20,7 @@ struct pv_renderer {
     _Atomic uint32_t context_count;
 };
 
+/* Nothing where there is none. */
+void pv_renderer_end_warm_instance(struct pv_renderer *renderer);
+
 #endif

@@ -78,11 +78,12 @@ static bool find_family(const struct pv_instance_table *vk, VkPhysicalDevice phy
     return false;
 }
 
-static bool create_device(struct warm_device *warm, const struct pv_instance_table *vk,
-                          VkPhysicalDevice physical_device, uint32_t api_version)
+/* NULL, or what there was none of: maybe a command, by its name. */
+static const char *create_device(struct warm_device *warm, const struct pv_instance_table *vk,
+                                 VkPhysicalDevice physical_device, uint32_t api_version)
 {
     if (!find_family(vk, physical_device, &warm->family)) {
-        return false;
+        return "queues that compute";
     }
     const float priority = 1.0F;
     VkDeviceQueueCreateInfo queue = {
@@ -97,15 +98,19 @@ static bool create_device(struct warm_device *warm, const struct pv_instance_tab
         .pQueueCreateInfos = &queue,
     };
     if (vk->CreateDevice(physical_device, &info, NULL, &warm->device) != VK_SUCCESS) {
-        return false;
+        return "a device";
     }
-    if (pv_device_table_load(&warm->vk, vk->GetDeviceProcAddr, warm->device, api_version, NULL,
-                             0) != NULL) {
-        warm->device = NULL; /* left to the process's end: it may lack how to destroy it */
-        return false;
+    const char *lacking =
+        pv_device_table_load(&warm->vk, vk->GetDeviceProcAddr, warm->device, api_version, NULL, 0);
+    if (lacking != NULL) {
+        if (warm->vk.DestroyDevice != NULL) {
+            warm->vk.DestroyDevice(warm->device, NULL);
+        }
+        warm->device = NULL;
+        return lacking;
     }
     warm->vk.GetDeviceQueue(warm->device, warm->family, 0, &warm->queue);
-    return true;
+    return NULL;
 }
 
 static bool create_pipeline(struct warm_device *warm)
@@ -192,23 +197,23 @@ static void destroy_device(struct warm_device *warm)
     warm->vk.DestroyDevice(warm->device, NULL);
 }
 
-/* NULL, or what it does not do. */
+/* NULL, or what there was none of. */
 static const char *warm_device(const struct pv_instance_table *vk, VkPhysicalDevice physical_device,
                                uint32_t api_version)
 {
     struct warm_device warm = {0};
-    const char *failed = NULL;
-    if (!create_device(&warm, vk, physical_device, api_version)) {
-        failed = "gives no device that computes";
-    } else if (!create_pipeline(&warm)) {
-        failed = "makes no pipeline";
-    } else if (!create_commands(&warm)) {
-        failed = "gives no command buffer or fence";
-    } else if (!run_pipeline(&warm)) {
-        failed = "does not end a dispatch in time";
+    const char *lacking = create_device(&warm, vk, physical_device, api_version);
+    if (lacking == NULL && !create_pipeline(&warm)) {
+        lacking = "a pipeline";
+    }
+    if (lacking == NULL && !create_commands(&warm)) {
+        lacking = "a command buffer and a fence";
+    }
+    if (lacking == NULL && !run_pipeline(&warm)) {
+        lacking = "a dispatch that ends in time";
     }
     destroy_device(&warm);
-    return failed;
+    return lacking;
 }
 
 /* Only devices that guests may get are worth the time: a GPU asleep would be woken for nothing. */
@@ -242,6 +247,47 @@ static enum pv_result create_instance(struct pv_renderer *renderer, uint32_t api
     return PV_OK;
 }
 
+void pv_renderer_end_warm_instance(struct pv_renderer *renderer)
+{
+    if (renderer->warm_instance == VK_NULL_HANDLE) {
+        return;
+    }
+    PFN_vkVoidFunction entry =
+        renderer->host.get_instance_proc_addr(renderer->warm_instance, "vkDestroyInstance");
+    if (entry != NULL) {
+        ((PFN_vkDestroyInstance)entry)(renderer->warm_instance, NULL);
+    }
+    renderer->warm_instance = VK_NULL_HANDLE;
+}
+
+/* How many GPUs that are offered have run a shader. */
+static uint32_t warm_devices(struct pv_renderer *renderer, const struct pv_instance_table *vk,
+                             uint32_t api_version)
+{
+    VkPhysicalDevice devices[DEVICES_MAX];
+    uint32_t count = DEVICES_MAX, warm_count = 0;
+    if (vk->EnumeratePhysicalDevices(renderer->warm_instance, &count, devices) < VK_SUCCESS) {
+        count = 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_offered(renderer, vk, devices[i], i)) {
+            continue;
+        }
+        const char *lacking = warm_device(vk, devices[i], api_version);
+        if (lacking == NULL) {
+            warm_count++;
+        } else {
+            pv_log_warn(&renderer->log, "GPU %u cannot be used, for want of %s", i, lacking);
+        }
+    }
+    if (warm_count == 0) {
+        pv_log_error(&renderer->log, "no GPU that can be offered (%u found%s%s)", count,
+                     renderer->gpu != NULL ? "; asked for " : "",
+                     renderer->gpu != NULL ? renderer->gpu : "");
+    }
+    return warm_count;
+}
+
 enum pv_result pv_renderer_warm_up(struct pv_renderer *renderer)
 {
     const uint32_t api_version = VK_API_VERSION_1_1;
@@ -257,29 +303,9 @@ enum pv_result pv_renderer_warm_up(struct pv_renderer *renderer)
                                                  renderer->warm_instance, api_version);
     if (lacking != NULL) {
         pv_log_error(&renderer->log, "the driver has no %s", lacking);
-        return PV_HOST_FAILED;
     }
-    VkPhysicalDevice devices[DEVICES_MAX];
-    uint32_t count = DEVICES_MAX;
-    if (vk.EnumeratePhysicalDevices(renderer->warm_instance, &count, devices) < VK_SUCCESS) {
-        count = 0;
-    }
-    uint32_t warm_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (!is_offered(renderer, &vk, devices[i], i)) {
-            continue;
-        }
-        const char *failed = warm_device(&vk, devices[i], api_version);
-        if (failed == NULL) {
-            warm_count++;
-        } else {
-            pv_log_warn(&renderer->log, "GPU %u of the host %s", i, failed);
-        }
-    }
-    if (warm_count == 0) {
-        pv_log_error(&renderer->log, "no GPU that can be offered (%u found%s%s)", count,
-                     renderer->gpu != NULL ? "; asked for " : "",
-                     renderer->gpu != NULL ? renderer->gpu : "");
+    if (lacking != NULL || warm_devices(renderer, &vk, api_version) == 0) {
+        pv_renderer_end_warm_instance(renderer);
         return PV_HOST_FAILED;
     }
     return PV_OK;

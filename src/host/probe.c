@@ -164,9 +164,14 @@ static bool create_device(struct pv_probe *probe, uint32_t api_version)
         VK_SUCCESS) {
         return false;
     }
-    if (pv_device_table_load(&probe->vk, probe->instance_vk->GetDeviceProcAddr, probe->device,
-                             api_version, names, name_count) != NULL) {
-        probe->device = NULL; /* and left to the process's end: it may lack how to destroy it */
+    const char *lacking = pv_device_table_load(&probe->vk, probe->instance_vk->GetDeviceProcAddr,
+                                               probe->device, api_version, names, name_count);
+    if (lacking != NULL) {
+        pv_log_warn(probe->log, "a GPU's driver has no %s", lacking);
+        if (probe->vk.DestroyDevice != NULL) {
+            probe->vk.DestroyDevice(probe->device, NULL);
+        }
+        probe->device = NULL;
         return false;
     }
     probe->vk.GetDeviceQueue(probe->device, probe->family, 0, &probe->queue);
