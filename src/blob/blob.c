@@ -47,15 +47,18 @@ static bool map_blob(struct pv_blob *blob)
     return true;
 }
 
-static enum pv_result failed(const struct pv_log *log, uint64_t size)
+static enum pv_result failed(const struct pv_log *log, struct pv_log_budget *budget, uint64_t size)
 {
-    enum pv_result result = errno == ENOMEM || errno == EFBIG ? PV_NO_MEMORY : PV_HOST_FAILED;
-    pv_log_error(log, "shared memory of %llu bytes: %s", (unsigned long long)size, strerror(errno));
-    return result;
+    int error = errno;
+    if (budget == NULL || pv_log_allows(budget)) {
+        pv_log_error(log, "shared memory of %llu bytes: %s", (unsigned long long)size,
+                     strerror(error));
+    }
+    return error == ENOMEM || error == EFBIG ? PV_NO_MEMORY : PV_HOST_FAILED;
 }
 
 enum pv_result pv_blob_create(enum pv_blob_kind kind, uint64_t size, const struct pv_log *log,
-                              struct pv_blob **blob)
+                              struct pv_log_budget *budget, struct pv_blob **blob)
 {
     PV_ASSERT(is_mapped_kind(kind));
     *blob = NULL;
@@ -70,7 +73,7 @@ enum pv_result pv_blob_create(enum pv_blob_kind kind, uint64_t size, const struc
     made->map_size = map_size;
     made->fd = pv_shm_create(map_size);
     if (made->fd < 0 || !map_blob(made)) {
-        enum pv_result result = failed(log, size);
+        enum pv_result result = failed(log, budget, size);
         pv_blob_unref(made);
         return result;
     }

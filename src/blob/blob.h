@@ -34,9 +34,11 @@ struct pv_blob {
 };
 
 /* Zero-filled, sealed against shrinking and growing, mapped. `kind` is PV_BLOB_SHM or
- * PV_BLOB_MEMORY. PV_NO_MEMORY, or PV_HOST_FAILED with a log line. */
+ * PV_BLOB_MEMORY. PV_NO_MEMORY, or PV_HOST_FAILED with a log line; `budget`, of what a guest asks
+ * for, may be NULL. */
 PV_NODISCARD enum pv_result pv_blob_create(enum pv_blob_kind kind, uint64_t size,
-                                           const struct pv_log *log, struct pv_blob **blob);
+                                           const struct pv_log *log, struct pv_log_budget *budget,
+                                           struct pv_blob **blob);
 
 /* Wraps an exported fd; takes it, also on failure. PV_BLOB_SHM and PV_BLOB_MEMORY are mapped, and
  * refused (PV_UNSUPPORTED) unless sealed against shrinking, which would turn a read of ours into

@@ -29,8 +29,7 @@ const struct pv_memory_plan *pv_memory_plans_find(const struct pv_memory_plans *
                                                   const struct pv_instance_table *vk,
                                                   VkPhysicalDevice device)
 {
-    if (plans == NULL || plans->version != PV_MEMORY_PLANS_VERSION ||
-        vk->GetPhysicalDeviceProperties2 == NULL) {
+    if (plans == NULL || plans->version != PV_MEMORY_PLANS_VERSION) {
         return NULL;
     }
     VkPhysicalDeviceIDProperties ids = {

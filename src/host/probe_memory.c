@@ -54,7 +54,7 @@ static const char *allocate_imported(struct pv_probe *probe, uint32_t type, stru
     if (!probe->has_host_pointer || probe->vk.GetMemoryHostPointerPropertiesEXT == NULL) {
         return "the driver has no VK_EXT_external_memory_host";
     }
-    if (pv_blob_create(PV_BLOB_MEMORY, trial->size, probe->log, &trial->blob) != PV_OK) {
+    if (pv_blob_create(PV_BLOB_MEMORY, trial->size, probe->log, NULL, &trial->blob) != PV_OK) {
         return "no shared memory could be created";
     }
     VkMemoryHostPointerPropertiesEXT properties = {

@@ -25,7 +25,7 @@ static enum pv_result create_shm(struct pv_render_context *context, uint32_t fla
     }
     /* Before it is made: what a guest may not have is not even tried. */
     return size <= context->params.quota.resource_bytes
-               ? pv_blob_create(PV_BLOB_SHM, size, context->log, blob)
+               ? pv_blob_create(PV_BLOB_SHM, size, context->log, &context->failures, blob)
                : PV_NO_MEMORY;
 }
 

@@ -122,7 +122,8 @@ bool pv_render_is_fatal(const struct pv_render_context *context);
 /* The driver failed a command of a guest that has asked for no reply: into the log, a few times a
  * minute. What the command should have made, if anything, does not exist. */
 void pv_render_tell_failure(struct pv_render_context *context, uint32_t command, VkResult result);
-/* A command of Vulkan 1.1 that the driver lacks, for which a create has failed: logged likewise. */
+/* A command of Vulkan 1.0 or 1.1 that the driver lacks, for which a create has failed: logged
+ * likewise. */
 void pv_render_tell_lacking(struct pv_render_context *context, const char *command);
 
 /* The 160 bytes of the Venus capset. */
@@ -193,6 +194,7 @@ struct pv_render_context {
     struct pv_compiles compiles;
     struct pv_budget scratch; /* what all streams hold to decode: arena_bytes and stream_bytes */
     _Atomic uint64_t device_memory_bytes;
+    _Atomic uint64_t device_memory_count; /* allocations that live, of all devices */
     _Atomic uint64_t shm_bytes;
     _Atomic bool has_attached; /* memory comes from elsewhere, beside what rings say */
     _Atomic uint64_t fences_in_flight;

@@ -242,12 +242,16 @@ static bool inspect_device(struct pv_render_context *context, struct pv_instance
         return false;
     }
     if (!context->params.allow_venus && pv_host_is_venus(&instance->vk, host)) {
-        pv_log_info(context->log, "%s is not offered: it is Venus itself", name);
+        if (pv_log_allows(&context->failures)) {
+            pv_log_info(context->log, "%s is not offered: it is Venus itself", name);
+        }
         return false;
     }
     device->plan = find_plan(context, device);
     if (device->plan == NULL || device->plan->usable == 0) {
-        pv_log_warn(context->log, "%s is not offered: no memory that a guest could map", name);
+        if (pv_log_allows(&context->failures)) {
+            pv_log_warn(context->log, "%s is not offered: no memory that a guest could map", name);
+        }
         return false;
     }
     instance->vk.GetPhysicalDeviceMemoryProperties(host, &device->host_memory);

@@ -42,14 +42,13 @@ static bool needs_dedication(const struct pv_device *device,
         .sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2,
         .pNext = &dedication,
     };
-    if (dedicated->image != VK_NULL_HANDLE && device->vk.GetImageMemoryRequirements2 != NULL) {
+    if (dedicated->image != VK_NULL_HANDLE) {
         VkImageMemoryRequirementsInfo2 image = {
             .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_REQUIREMENTS_INFO_2,
             .image = dedicated->image,
         };
         device->vk.GetImageMemoryRequirements2(device->host, &image, &requirements);
-    } else if (dedicated->buffer != VK_NULL_HANDLE &&
-               device->vk.GetBufferMemoryRequirements2 != NULL) {
+    } else if (dedicated->buffer != VK_NULL_HANDLE) {
         VkBufferMemoryRequirementsInfo2 buffer = {
             .sType = VK_STRUCTURE_TYPE_BUFFER_MEMORY_REQUIREMENTS_INFO_2,
             .buffer = dedicated->buffer,
@@ -143,7 +142,8 @@ static VkResult allocate_pages(struct allocation *a)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     struct pv_blob *blob = NULL;
-    if (pv_blob_create(PV_BLOB_MEMORY, size, a->x->context->log, &blob) != PV_OK) {
+    struct pv_render_context *context = a->x->context;
+    if (pv_blob_create(PV_BLOB_MEMORY, size, context->log, &context->failures, &blob) != PV_OK) {
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     a->info.allocationSize = size;
@@ -235,14 +235,18 @@ static VkResult allocate(struct allocation *a)
 /* --- commands ----------------------------------------------------------------------------------
  */
 
-static bool account_count(struct pv_device *device)
+/* Of all the context's devices, since the limit is there for the descriptors of one process. */
+static bool account_count(struct pv_render_context *context, const struct pv_device *device)
 {
     uint64_t limit = device->physical_device->properties.limits.maxMemoryAllocationCount;
-    if (atomic_fetch_add_explicit(&device->memory_count, 1, memory_order_relaxed) >=
-        limit + GUEST_DRIVERS_COUNT) {
-        atomic_fetch_sub_explicit(&device->memory_count, 1, memory_order_relaxed);
-        return false;
-    }
+    uint64_t count = atomic_load_explicit(&context->device_memory_count, memory_order_relaxed);
+    do {
+        if (count >= limit + GUEST_DRIVERS_COUNT) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&context->device_memory_count, &count,
+                                                    count + 1, memory_order_relaxed,
+                                                    memory_order_relaxed));
     return true;
 }
 
@@ -259,14 +263,15 @@ static bool account_bytes(struct pv_render_context *context, uint64_t size)
     return true;
 }
 
-/* Counts it against the limit that the guest was told, and its bytes against the quota. */
+/* Counts it against the limit that the guest was told and a few more, its bytes against the quota.
+ */
 static VkResult account(struct pv_render_context *context, struct pv_memory *memory)
 {
-    if (!account_count(memory->device)) {
+    if (!account_count(context, memory->device)) {
         return VK_ERROR_TOO_MANY_OBJECTS;
     }
     if (!account_bytes(context, memory->size)) {
-        atomic_fetch_sub_explicit(&memory->device->memory_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&context->device_memory_count, 1, memory_order_relaxed);
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     memory->accounted = memory->size;
@@ -350,7 +355,7 @@ void pv_memory_release(struct pv_render_context *context, struct pv_memory *memo
     memory->blob = NULL;
     atomic_fetch_sub_explicit(&context->device_memory_bytes, memory->accounted,
                               memory_order_relaxed);
-    atomic_fetch_sub_explicit(&memory->device->memory_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&context->device_memory_count, 1, memory_order_relaxed);
     pv_epoch_retire(&context->epoch, memory, free);
 }
 

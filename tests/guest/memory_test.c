@@ -326,7 +326,7 @@ static void device_memory_ends_at_its_quota(void **state)
     guest_destroy(g);
 }
 
-static VkResult allocate_private(struct guest *g, uint64_t id)
+static VkResult allocate_private(struct guest *g, uint64_t device, uint64_t id)
 {
     const VkMemoryAllocateInfo info = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
@@ -335,7 +335,7 @@ static VkResult allocate_private(struct guest *g, uint64_t id)
     };
     VkDeviceMemory memory = GUEST_HANDLE(id);
     struct pv_vkAllocateMemory a = {
-        .device = GUEST_HANDLE(g->device), .pAllocateInfo = &info, .pMemory = &memory};
+        .device = GUEST_HANDLE(device), .pAllocateInfo = &info, .pMemory = &memory};
     return GUEST_RESULT(&g->ring, vkAllocateMemory, &a);
 }
 
@@ -343,18 +343,20 @@ static VkResult allocate_private(struct guest *g, uint64_t id)
 static void allocations_end_a_few_beyond_the_limit(void **state)
 {
     struct guest *g = guest_of(state);
-    uint64_t id = 0;
+    uint64_t id = 0, other = guest_create_device(g, 1);
     uint32_t count = 0;
     VkResult result = VK_SUCCESS;
     for (; result == VK_SUCCESS && count < 5000; count++) {
         id = guest_id(g);
-        result = allocate_private(g, id);
+        result = allocate_private(g, g->device, id);
     }
     assert_int_equal(result, VK_ERROR_TOO_MANY_OBJECTS);
     assert_in_range(count, 4096 + 1, 4096 + 256);
+    /* Nor are there more for another device, which has the same process's descriptors. */
+    assert_int_equal(allocate_private(g, other, guest_id(g)), VK_ERROR_TOO_MANY_OBJECTS);
     free_memory(g, id - 1);
-    assert_int_equal(allocate_private(g, guest_id(g)), VK_SUCCESS);
-    assert_int_equal(allocate_private(g, guest_id(g)), VK_ERROR_TOO_MANY_OBJECTS);
+    assert_int_equal(allocate_private(g, g->device, guest_id(g)), VK_SUCCESS);
+    assert_int_equal(allocate_private(g, g->device, guest_id(g)), VK_ERROR_TOO_MANY_OBJECTS);
     assert_false(pv_render_is_fatal(g->context));
 }
 

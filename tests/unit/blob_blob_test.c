@@ -15,7 +15,7 @@ static void blob_is_zero_filled_and_rounded_up_to_pages(void **state)
 {
     (void)state;
     struct pv_blob *blob;
-    assert_int_equal(pv_blob_create(PV_BLOB_SHM, 131268, &silent, &blob), PV_OK);
+    assert_int_equal(pv_blob_create(PV_BLOB_SHM, 131268, &silent, NULL, &blob), PV_OK);
     assert_int_equal(blob->size, 131268);
     assert_int_equal(blob->map_size % (uint64_t)sysconf(_SC_PAGESIZE), 0);
     assert_true(blob->map_size >= blob->size);
@@ -40,7 +40,7 @@ static void blob_cannot_be_shrunk_or_grown(void **state)
     (void)state;
     skip_without_seals();
     struct pv_blob *blob;
-    assert_int_equal(pv_blob_create(PV_BLOB_MEMORY, 8192, &silent, &blob), PV_OK);
+    assert_int_equal(pv_blob_create(PV_BLOB_MEMORY, 8192, &silent, NULL, &blob), PV_OK);
     int guests = dup(blob->fd);
     assert_int_equal(ftruncate(guests, 0), -1);
     assert_int_equal(errno, EPERM);
@@ -55,7 +55,7 @@ static void blob_is_shared_with_whoever_maps_its_fd(void **state)
 {
     (void)state;
     struct pv_blob *blob;
-    assert_int_equal(pv_blob_create(PV_BLOB_SHM, 4096, &silent, &blob), PV_OK);
+    assert_int_equal(pv_blob_create(PV_BLOB_SHM, 4096, &silent, NULL, &blob), PV_OK);
     char *guests = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, blob->fd, 0);
     assert_ptr_not_equal(guests, MAP_FAILED);
     strcpy(guests, "hello");
@@ -71,7 +71,7 @@ static void blob_of_absurd_size_is_refused(void **state)
                                      INT64_MAX};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         struct pv_blob *blob;
-        assert_int_not_equal(pv_blob_create(PV_BLOB_SHM, sizes[i], &silent, &blob), PV_OK);
+        assert_int_not_equal(pv_blob_create(PV_BLOB_SHM, sizes[i], &silent, NULL, &blob), PV_OK);
         assert_null(blob);
     }
 }
@@ -131,7 +131,7 @@ static void blob_closes_its_fd_with_the_last_reference(void **state)
 {
     (void)state;
     struct pv_blob *blob;
-    assert_int_equal(pv_blob_create(PV_BLOB_SHM, 4096, &silent, &blob), PV_OK);
+    assert_int_equal(pv_blob_create(PV_BLOB_SHM, 4096, &silent, NULL, &blob), PV_OK);
     int fd = blob->fd;
     pv_blob_unref(pv_blob_ref(blob));
     assert_int_not_equal(fcntl(fd, F_GETFD), -1);
@@ -206,7 +206,7 @@ static void resource_survives_its_removal_in_the_hands_of_others(void **state)
     assert_int_equal(pv_thread_start(&thread, "getter", get_often, &resources), PV_OK);
     for (int i = 0; i < 300; i++) {
         struct pv_blob *blob;
-        assert_int_equal(pv_blob_create(PV_BLOB_SHM, 4096, &silent, &blob), PV_OK);
+        assert_int_equal(pv_blob_create(PV_BLOB_SHM, 4096, &silent, NULL, &blob), PV_OK);
         assert_int_equal(pv_resources_add(&resources, 1, blob), PV_OK);
         pv_blob_unref(blob);
         assert_true(pv_resources_remove(&resources, 1));

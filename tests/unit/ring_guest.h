@@ -63,7 +63,8 @@ static inline void guest_init(struct guest *guest, uint32_t buffer_size,
 {
     static const struct pv_log silent;
     *guest = (struct guest){.layout = guest_layout(buffer_size)};
-    PV_ASSERT(pv_blob_create(PV_BLOB_SHM, guest->layout.size, &silent, &guest->blob) == PV_OK);
+    PV_ASSERT(pv_blob_create(PV_BLOB_SHM, guest->layout.size, &silent, NULL, &guest->blob) ==
+              PV_OK);
     struct pv_ring_params params = {
         .id = 0x1234,
         .blob = guest->blob,
