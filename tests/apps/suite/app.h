@@ -132,6 +132,8 @@ void app_result(struct app *app, const void *bytes, size_t size);
 PFN_vkVoidFunction app_find(struct app *app, const char *name);
 #define APP_FIND(app, name) ((PFN_##name)app_find(app, #name))
 
+/* Whether this is a guest: the driver is Mesa's Venus. */
+bool app_is_venus(const struct app *app);
 /* In a guest, Mesa's driver answers some calls by itself and does not learn what became of them,
  * unless a name in VN_PERF tells it to ask. Whether a program learns it here; or skips. */
 bool app_learns(const struct app *app, const char *name);

@@ -367,16 +367,20 @@ void app_renew_device(struct app *app)
     open_pool(app);
 }
 
-bool app_learns(const struct app *app, const char *name)
+bool app_is_venus(const struct app *app)
 {
     VkPhysicalDeviceDriverProperties driver = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
     VkPhysicalDeviceProperties2 properties = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver};
-    const char *told = getenv("VN_PERF");
     app->vki.GetPhysicalDeviceProperties2(app->gpu, &properties);
-    return driver.driverID != VK_DRIVER_ID_MESA_VENUS ||
-           (told != NULL && strstr(told, name) != NULL);
+    return driver.driverID == VK_DRIVER_ID_MESA_VENUS;
+}
+
+bool app_learns(const struct app *app, const char *name)
+{
+    const char *told = getenv("VN_PERF");
+    return !app_is_venus(app) || (told != NULL && strstr(told, name) != NULL);
 }
 
 void app_must_learn(struct app *app, const char *name)

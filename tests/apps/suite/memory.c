@@ -181,13 +181,14 @@ static void memory_a_million_in_turn(struct app *app)
     app_expect_words(app, "of every so many", data.map, expected, MILLION / EVERY);
 }
 
-/* A program that asks for too many is told so, and goes on with those that it has. */
+/* A program that asks for too many is told so, and goes on with those that it has. PearVisor says
+ * that of guests; Vulkan lets no program ask for so many, so no other driver is asked. */
 static void memory_one_past_the_limit(struct app *app)
 {
-    enum { LIMIT_MAX = 100000, MORE = 256 }; /* a driver may leave room for some of its own */
+    enum { MORE = 256 }; /* PearVisor leaves room for some of the client's own */
     uint32_t limit = app->properties.limits.maxMemoryAllocationCount, count = 1;
-    if (limit > LIMIT_MAX) {
-        app_skip(app, "no limit of allocations");
+    if (!app_is_venus(app)) {
+        app_skip(app, "no Venus");
     }
     app_must_learn(app, "no_async_mem_alloc");
     struct app_buffer data = app_buffer(app, WORDS * 4, 0);
@@ -206,10 +207,10 @@ static void memory_one_past_the_limit(struct app *app)
             app_keep(app, DEVICE_MEMORY, last);
         }
     }
-    app_expect(app, result == APP_OR(VK_ERROR_TOO_MANY_OBJECTS, VK_ERROR_OUT_OF_DEVICE_MEMORY),
-               "vkAllocateMemory: VkResult %d behind %u", (int)result, count);
-    app_expect(app, count >= limit, "%u allocations, of %u", count, limit);
     app->vk.FreeMemory(app->device, last, NULL);
+    app_expect(app, result == VK_ERROR_TOO_MANY_OBJECTS, "vkAllocateMemory: VkResult %d behind %u",
+               (int)result, count);
+    app_expect(app, count >= limit, "%u allocations, of %u", count, limit);
     app_check(app, allocate(app, needs.size, type, &memory), "vkAllocateMemory behind a free");
     app_keep(app, DEVICE_MEMORY, memory);
     result = allocate(app, needs.size, type, &none);
@@ -221,7 +222,7 @@ static void memory_one_past_the_limit(struct app *app)
     VkCommandBuffer command = app_begin(app);
     app->vk.CmdFillBuffer(command, buffer, 0, WORDS * 2, 0);
     app_barrier(app, command);
-    app->vk.CmdFillBuffer(command, buffer, 0, 4, 5);
+    app->vk.CmdFillBuffer(command, buffer, 0, 4, APP_OR(5, 6));
     app->vk.CmdFillBuffer(command, buffer, WORDS * 2 - 4, 4, 5);
     app_barrier(app, command);
     app->vk.CmdCopyBuffer(command, buffer, data.buffer, 1, &region);
