@@ -14,6 +14,7 @@ import os
 import pathlib
 import re
 import sys
+import resource
 import tempfile
 import unittest
 
@@ -28,6 +29,8 @@ VERSION = "VkPhysicalDeviceProperties2.properties.apiVersion"
 ANSWERS = {"device_lost": "no_fence_feedback,no_semaphore_feedback",
            "memory_one_past_the_limit": "no_async_mem_alloc"}
 PASSES_MIN = 200  # a driver that offers a case less is none to compare with
+# One for each allocation that Vulkan promises, and what else pearvisor opens.
+DESCRIPTORS_MIN = 6000
 NO_DEVICE = re.compile(r"vkCreateInstance|vkEnumeratePhysicalDevices|vkCreateDevice|no physical")
 
 
@@ -207,6 +210,8 @@ class Suite(unittest.TestCase):
         layer = json.loads(manifest.read_text())["layer"]
         if [int(number) for number in layer["api_version"].split(".")] < [1, 4]:
             self.skipTest(f"the cases are of Vulkan 1.4, the layer of {layer['api_version']}")
+        if 0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[1] < DESCRIPTORS_MIN:
+            self.skipTest(f"no {DESCRIPTORS_MIN} file descriptors")
         settings = {"VALIDATE_SYNC": "true", "ENABLE_MESSAGE_LIMIT": "false",
                     "REPORT_FLAGS": "error,info"}
         text = output(sides.on_host(
