@@ -4,6 +4,7 @@
 #include "suite/lost.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -14,11 +15,12 @@
 enum { QUEUES_MAX = 64 };
 
 static PFN_vkGetInstanceProcAddr get_instance_proc;
+static pthread_mutex_t queues_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     VkQueue queue;
     VkDevice device;
 } queues[QUEUES_MAX];
-static _Atomic uint32_t queue_count;
+static uint32_t queue_count;
 static _Atomic VkCommandBuffer fatal; /* the last one with such a dispatch */
 static _Atomic VkDevice lost;
 
@@ -63,9 +65,11 @@ static bool is_lost(VkDevice device)
 
 static void keep_queue(VkDevice device, VkQueue queue)
 {
-    uint32_t place = atomic_fetch_add(&queue_count, 1) % QUEUES_MAX;
+    pthread_mutex_lock(&queues_lock);
+    uint32_t place = queue_count++ % QUEUES_MAX;
     queues[place].queue = queue;
     queues[place].device = device;
+    pthread_mutex_unlock(&queues_lock);
 }
 
 static void GetDeviceQueue(VkDevice device, uint32_t family, uint32_t index, VkQueue *queue)
@@ -103,13 +107,22 @@ static void CmdPushConstants(VkCommandBuffer command, VkPipelineLayout layout,
 /* The newest: lavapipe may have had another queue at this address. */
 static VkDevice device_of(VkQueue queue)
 {
-    for (uint32_t i = 1; i <= QUEUES_MAX; i++) {
+    VkDevice device = NULL;
+    pthread_mutex_lock(&queues_lock);
+    for (uint32_t i = 1; i <= QUEUES_MAX && device == NULL; i++) {
         uint32_t place = (queue_count - i) % QUEUES_MAX;
-        if (queues[place].queue == queue) {
-            return queues[place].device;
-        }
+        device = queues[place].queue == queue ? queues[place].device : NULL;
     }
-    return NULL;
+    pthread_mutex_unlock(&queues_lock);
+    return device;
+}
+
+/* Another command buffer may have the address of the fatal one next. */
+static VkResult lose(VkDevice device)
+{
+    fatal = NULL;
+    lost = device;
+    return VK_SUCCESS;
 }
 
 static VkResult QueueSubmit(VkQueue queue, uint32_t count, const VkSubmitInfo *submits,
@@ -122,8 +135,7 @@ static VkResult QueueSubmit(VkQueue queue, uint32_t count, const VkSubmitInfo *s
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t k = 0; k < submits[i].commandBufferCount; k++) {
             if (submits[i].pCommandBuffers[k] == fatal) {
-                lost = device;
-                return VK_SUCCESS;
+                return lose(device);
             }
         }
     }
@@ -140,8 +152,7 @@ static VkResult QueueSubmit2(VkQueue queue, uint32_t count, const VkSubmitInfo2 
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t k = 0; k < submits[i].commandBufferInfoCount; k++) {
             if (submits[i].pCommandBufferInfos[k].commandBuffer == fatal) {
-                lost = device;
-                return VK_SUCCESS;
+                return lose(device);
             }
         }
     }
