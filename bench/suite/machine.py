@@ -14,9 +14,12 @@ ICD_FOLDERS = ["/usr/local/share", "/usr/share", "/etc"]
 
 
 def lavapipe():
-    """Its ICD file; None where it is not installed."""
+    """Its ICD file; None where it is not installed. There may be one for each architecture."""
+    names = f"lvp_icd.{platform.machine()}.json", "lvp_icd.json"
     found = [path for folder in ICD_FOLDERS
-             for path in sorted(glob.glob(f"{folder}/vulkan/icd.d/lvp_icd*.json"))]
+             for path in sorted(glob.glob(f"{folder}/vulkan/icd.d/lvp_icd*.json"),
+                                key=lambda path: [os.path.basename(path) != name
+                                                  for name in names])]
     return found[0] if found else None
 
 

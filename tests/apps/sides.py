@@ -9,6 +9,7 @@ import contextlib
 import glob
 import os
 import pathlib
+import platform
 import signal
 import subprocess
 import tempfile
@@ -21,8 +22,11 @@ HOST, GUEST = (os.environ.get(f"PV_TEST_{side}", "") for side in ("HOST", "GUEST
 
 
 def manifest(root, driver):
-    """The path that a driver's manifest has inside the root; None where there is none."""
-    found = sorted(glob.glob(f"{root}/usr/share/vulkan/icd.d/{driver}_icd*.json"))
+    """The path that a driver's manifest has inside the root; None where there is none. There may be
+    one for each architecture."""
+    names = f"{driver}_icd.{platform.machine()}.json", f"{driver}_icd.json"
+    found = sorted(glob.glob(f"{root}/usr/share/vulkan/icd.d/{driver}_icd*.json"),
+                   key=lambda path: [os.path.basename(path) != name for name in names])
     return found[0].removeprefix(root) if found else None
 
 

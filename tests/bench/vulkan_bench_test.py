@@ -2,12 +2,17 @@
 """Each measurement of vulkan_bench yields figures on the host's own driver, and its command line
 refuses what it does not know. VULKAN_BENCH names the program."""
 
-import glob
 import json
 import os
+import pathlib
 import select
 import subprocess
+import sys
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+
+from suite import machine  # noqa: E402
 
 PROGRAM = os.environ["VULKAN_BENCH"]
 SLOW_S = 120 # sanitizers and busy machines
@@ -44,9 +49,9 @@ MARKS = {"fps": ["fps"], "poll": ["poll.loop"], "idle": ["idle"]}
 def environment():
     """Lavapipe alone, where it is installed: the first GPU of a machine may be anything."""
     found = {k: v for k, v in os.environ.items() if not k.startswith(("VK_", "VN_"))}
-    software = sorted(glob.glob("/usr/share/vulkan/icd.d/lvp_icd*.json"))
+    software = machine.lavapipe()
     if software:
-        found["VK_DRIVER_FILES"] = found["VK_ICD_FILENAMES"] = software[0]
+        found["VK_DRIVER_FILES"] = found["VK_ICD_FILENAMES"] = software
     return found
 
 
