@@ -225,7 +225,8 @@ static void *reserve_addresses(struct app *app)
     return all + before;
 }
 
-/* Whether something is at all pages: mincore() fails for others. */
+/* Whether something is at all pages, so that no other map is put there: mincore() fails for others.
+ * It does not say what; a driver may leave the map itself there, and Mesa's Venus does. */
 static bool is_reserved(void *address)
 {
     unsigned char pages[PLACED_SIZE / 4096];
@@ -243,7 +244,9 @@ static void place_maps(struct app *app, VkMemoryUnmapFlags unmap_flags)
     PFN_vkUnmapMemory2KHR unmap_2 = APP_FIND(app, vkUnmapMemory2KHR);
     VkMemoryRequirements needs;
     VkBuffer buffer = create_buffer(app, PLACED_SIZE, 0, &needs);
-    app_expect(app, needs.size == PLACED_SIZE, "a buffer of another size");
+    if (needs.size != PLACED_SIZE) {
+        app_skip(app, "no buffers without padding");
+    }
     VkDeviceMemory memory = app_allocate(app, &needs, APP_MEMORY_MAPPED, NULL);
     const VkMemoryMapPlacedInfoEXT place = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_MAP_PLACED_INFO_EXT,
@@ -252,7 +255,7 @@ static void place_maps(struct app *app, VkMemoryUnmapFlags unmap_flags)
     const VkMemoryMapInfoKHR info = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_MAP_INFO_KHR,
         .pNext = &place,
-        .flags = VK_MEMORY_MAP_PLACED_BIT_EXT,
+        .flags = APP_OR(VK_MEMORY_MAP_PLACED_BIT_EXT, 0),
         .memory = memory,
         .size = VK_WHOLE_SIZE,
     };
@@ -262,7 +265,7 @@ static void place_maps(struct app *app, VkMemoryUnmapFlags unmap_flags)
     for (uint32_t round = 0; round < (unmap_flags != 0 ? 2 : 1); round++) {
         void *map;
         VkCommandBuffer command = app_begin(app);
-        app->vk.CmdFillBuffer(command, buffer, 0, PLACED_SIZE, APP_OR(round + 1, round + 2));
+        app->vk.CmdFillBuffer(command, buffer, 0, PLACED_SIZE, round + 1);
         app_run(app, command);
         app_check(app, map_2(app->device, &info, &map), "vkMapMemory2");
         app_expect(app, map == place.pPlacedAddress, "mapped elsewhere");
