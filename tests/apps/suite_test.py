@@ -3,8 +3,9 @@
 
 PV_TEST_SUITE is the suite, PV_TEST_SUITE_MUTATED the same with a fault in each case. What only one
 side skips must be what its device lacks by what PV_TEST_CAPABILITIES prints; capabilities_test
-judges whether it may. Where the host has the Khronos validation layer, it must find no fault with
-the cases. sides.py says what is compared; skipped where it is not there.
+judges whether it may. With its fault, what passes natively must fail there, and what only a guest
+passes in the guest. Where the host has the Khronos validation layer, it must find no fault with the
+cases. sides.py says what is compared; skipped where it is not there.
 """
 
 import contextlib
@@ -13,8 +14,8 @@ import json
 import os
 import pathlib
 import re
-import sys
 import resource
+import sys
 import tempfile
 import unittest
 
@@ -28,9 +29,9 @@ VERSION = "VkPhysicalDeviceProperties2.properties.apiVersion"
 # What Mesa's client must be told by VN_PERF, so that a program gets the VkResult of the case.
 ANSWERS = {"device_lost": "no_fence_feedback,no_semaphore_feedback",
            "memory_one_past_the_limit": "no_async_mem_alloc"}
-PASSES_MIN = 200  # a driver that offers a case less is none to compare with
 # One for each allocation that Vulkan promises, and what else pearvisor opens.
 DESCRIPTORS_MIN = 6000
+PASSES_MIN = 200  # a driver that offers a case less is none to compare with
 NO_DEVICE = re.compile(r"vkCreateInstance|vkEnumeratePhysicalDevices|vkCreateDevice|no physical")
 
 
@@ -134,6 +135,11 @@ def natively():
     return read_verdicts(output(sides.on_host(os.environ["PV_TEST_SUITE"], timeout_s=TIMEOUT_S)))
 
 
+@functools.cache
+def in_a_guest():
+    return read_verdicts(output(sides.in_guest(os.environ["PV_TEST_SUITE"], timeout_s=TIMEOUT_S)))
+
+
 def run_one(side, name, *settings, suite="PV_TEST_SUITE", **options):
     """(verdict, checksum or reason) of one case."""
     text = output(side(*settings, os.environ[suite], name, timeout_s=TIMEOUT_S, **options))
@@ -154,9 +160,8 @@ def losing_driver():
 
 class Suite(unittest.TestCase):
     def test_cases_say_the_same_natively_and_in_a_guest(self):
-        suite, reader = os.environ["PV_TEST_SUITE"], os.environ["PV_TEST_CAPABILITIES"]
-        native = natively()
-        guest = read_verdicts(output(sides.in_guest(suite, timeout_s=TIMEOUT_S)))
+        reader = os.environ["PV_TEST_CAPABILITIES"]
+        native, guest = natively(), in_a_guest()
         devices = [sides.read_answers(output(run(reader, timeout_s=TIMEOUT_S)))
                    for run in (sides.on_host, sides.in_guest)]
         for title, found in (("natively", native), ("in a guest", guest)):
@@ -167,15 +172,25 @@ class Suite(unittest.TestCase):
         wrong = compare(native, guest, devices)
         self.assertFalse(wrong, "\n".join(["", *wrong]))
 
-    def test_each_case_can_fail(self):
-        mutated = read_verdicts(output(sides.on_host(os.environ["PV_TEST_SUITE_MUTATED"],
-                                                     timeout_s=TIMEOUT_S)))
-        passed = {name for name, (verdict, _) in natively().items() if verdict == "PASS"}
-        for name in passed:
+    def expect_to_fail(self, side, names):
+        mutated = read_verdicts(output(side(os.environ["PV_TEST_SUITE_MUTATED"], *names,
+                                            timeout_s=TIMEOUT_S)))
+        for name in names:
             with self.subTest(name):
                 verdict, reason = mutated.get(name, ("missing", ""))
                 self.assertEqual(verdict, "FAIL", reason)
                 self.assertNotRegex(reason, NO_DEVICE)
+
+    def test_each_case_can_fail(self):
+        self.expect_to_fail(sides.on_host, [name for name, (verdict, _) in natively().items()
+                                            if verdict == "PASS"])
+
+    def test_what_only_a_guest_passes_can_fail(self):
+        names = [name for name, (verdict, _) in in_a_guest().items()
+                 if verdict == "PASS" and natively()[name][0] == "SKIP"]
+        if not names:
+            self.skipTest("a guest passes nothing else")
+        self.expect_to_fail(sides.in_guest, names)
 
     def test_a_program_outlives_its_device(self):
         if not sides.manifest(sides.HOST, "lvp"):
@@ -195,6 +210,8 @@ class Suite(unittest.TestCase):
                 self.assertRegex(reason, "of a lost device")
 
     def test_a_program_is_told_that_it_has_too_many_allocations(self):
+        if 0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[1] < DESCRIPTORS_MIN:
+            self.skipTest(f"no {DESCRIPTORS_MIN} file descriptors")
         name = "memory_one_past_the_limit"
         told = f"VN_PERF={ANSWERS[name]}"
         verdict, reason = run_one(sides.in_guest, name, told)
@@ -210,8 +227,6 @@ class Suite(unittest.TestCase):
         layer = json.loads(manifest.read_text())["layer"]
         if [int(number) for number in layer["api_version"].split(".")] < [1, 4]:
             self.skipTest(f"the cases are of Vulkan 1.4, the layer of {layer['api_version']}")
-        if 0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[1] < DESCRIPTORS_MIN:
-            self.skipTest(f"no {DESCRIPTORS_MIN} file descriptors")
         settings = {"VALIDATE_SYNC": "true", "ENABLE_MESSAGE_LIMIT": "false",
                     "REPORT_FLAGS": "error,info"}
         text = output(sides.on_host(
