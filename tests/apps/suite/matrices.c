@@ -203,13 +203,13 @@ static uint32_t encode(const struct component *as, int value)
     return as->id == F32 ? bits : (uint32_t)value;
 }
 
-/* Fills a matrix with numbers between -3 and 3, or 0 and 6, and keeps what they are. No square one
- * is symmetric. */
+/* Fills a matrix with numbers between -3 and 3, or 0 and 6, and keeps what they are. Square
+ * ones are not symmetric, but for sides 1, 2, 48 and 50. */
 static void fill(uint8_t *to, const struct component *as, bool is_signed, uint32_t count,
                  uint32_t seed, int *values)
 {
     for (uint32_t i = 0; i < count; i++) {
-        values[i] = (int)((i * i / 5 + seed) % 7) - (is_signed ? 3 : 0);
+        values[i] = (int)((i * i / 7 + seed) % 7) - (is_signed ? 3 : 0);
         uint32_t bits = encode(as, values[i]);
         memcpy(to + (size_t)i * as->size, &bits, as->size);
     }
@@ -247,7 +247,8 @@ static void multiply(struct app *app, const struct product *p, uint32_t subgroup
                      p->rows * p->columns * p->c->size / sizeof(uint32_t));
 }
 
-/* All configurations that the device has, of the numbers that are in `components`. */
+/* All configurations that the device has, of the numbers that are in `components`, with sides of up
+ * to SIDE_MAX and results of the type of C. */
 static void cooperative_matrices(struct app *app)
 {
     static VkCooperativeMatrixPropertiesKHR found[CONFIGURATIONS_MAX];
