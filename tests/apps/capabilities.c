@@ -3,9 +3,10 @@
  *     VkPhysicalDeviceProperties2.properties.limits.maxImageDimension1D 16384
  *
  * Features, properties, extensions, memory, queue families, formats, external handles: every struct
- * that the generator's tables name is asked for. Arrays behind pointers are not, only their counts.
- * Driver and device are the loader's choice (VK_DRIVER_FILES). Runs natively and through PearVisor;
- * capabilities_test.py compares. */
+ * that the generator's tables and placed.h name is asked for. Arrays behind pointers are not,
+ * only their counts. Driver and device are the loader's choice (VK_DRIVER_FILES). Runs natively and
+ * through PearVisor; capabilities_test.py compares. */
+#include "apps/placed.h"
 #include "test_args.gen.h"
 
 #include <dlfcn.h>
@@ -234,6 +235,16 @@ static void print_device(void)
     finish_chain("", &pv_args_VkPhysicalDeviceMemoryProperties2, chain);
 }
 
+static void print_placed_maps(void)
+{
+    VkPhysicalDeviceMapMemoryPlacedFeaturesEXT placed = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAP_MEMORY_PLACED_FEATURES_EXT};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                          .pNext = &placed};
+    FIND(vkGetPhysicalDeviceFeatures2)(device, &features);
+    print_struct(placed_map_features.name, &placed_map_features, &placed);
+}
+
 int main(void)
 {
     void *loader = dlopen("libvulkan.so.1", RTLD_NOW);
@@ -263,6 +274,7 @@ int main(void)
     }
     print_extensions();
     print_device();
+    print_placed_maps();
     print_families();
     print_formats();
     print_external_handles();

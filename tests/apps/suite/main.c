@@ -1,4 +1,5 @@
 #include "app.h"
+#include "apps/placed.h"
 #include "fakes/args.h"
 #include "test_args.gen.h"
 
@@ -105,21 +106,6 @@ static bool has_extension(const VkExtensionProperties *all, uint32_t count, cons
     }
     return false;
 }
-
-/* Which the protocol does not carry, since a guest's driver offers it by itself. */
-static const struct pv_args_type placed_map_features = {
-    .name = "VkPhysicalDeviceMapMemoryPlacedFeaturesEXT",
-    .size = sizeof(VkPhysicalDeviceMapMemoryPlacedFeaturesEXT),
-    .members =
-        (const struct pv_args_member[]){
-            {"memoryMapPlaced",
-             offsetof(VkPhysicalDeviceMapMemoryPlacedFeaturesEXT, memoryMapPlaced)},
-            {"memoryUnmapReserve",
-             offsetof(VkPhysicalDeviceMapMemoryPlacedFeaturesEXT, memoryUnmapReserve)},
-        },
-    .member_count = 2,
-    .chain_type = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAP_MEMORY_PLACED_FEATURES_EXT,
-};
 
 /* Whether that is the struct whose name comes before the dot. */
 static bool is_of(const struct pv_args_type *type, const char *need)
