@@ -228,6 +228,9 @@ static void a_device_lost_without_a_reply_ends_the_context(void **state)
     (void)GUEST_SEND(&g->ring, vkQueueSubmit, .queue = GUEST_HANDLE(g->queue));
     assert_true(is_fatal_soon(g));
     assert_true(guest_ring_wait_status(&g->ring, PV_RING_STATUS_FATAL));
+    struct pv_render_stats stats;
+    pv_render_get_stats(g->context, &stats, NULL);
+    assert_int_equal(stats.faults, 0);
 }
 
 /* As a program does that was told by a fence, and waits for its device before it destroys it. */
