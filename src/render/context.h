@@ -195,6 +195,7 @@ struct pv_render_context {
     struct pv_budget scratch; /* what all streams hold to decode: arena_bytes and stream_bytes */
     _Atomic uint64_t device_memory_bytes;
     _Atomic uint64_t device_memory_count; /* allocations that live, of all devices */
+    uint32_t allocation_count_limit;      /* for them; known from the instance on */
     _Atomic uint64_t shm_bytes;
     _Atomic bool has_attached; /* memory comes from elsewhere, beside what rings say */
     _Atomic uint64_t fences_in_flight;

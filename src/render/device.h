@@ -89,7 +89,8 @@ struct pv_device {
     struct pv_retired_sync *retired_sync; /* oldest first */
     struct pv_retired_sync **retired_sync_tail;
     uint32_t retired_sync_count;
-    _Atomic bool is_known_lost; /* a reply has told the guest */
+    _Atomic uint64_t memory_count; /* allocations that live */
+    _Atomic bool is_known_lost;    /* a reply has told the guest */
     bool has_lock;
 };
 

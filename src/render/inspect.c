@@ -34,13 +34,13 @@ static uint32_t allocation_count_limit(void)
     return count > ALLOCATION_COUNT_MIN ? (uint32_t)count : ALLOCATION_COUNT_MIN;
 }
 
-static void filter_properties(const struct pv_physical_device *device,
+static void filter_properties(const struct pv_render_context *context,
+                              const struct pv_physical_device *device,
                               VkPhysicalDeviceProperties *properties)
 {
     properties->apiVersion = capped_version(properties->apiVersion);
-    uint32_t limit = allocation_count_limit();
-    if (properties->limits.maxMemoryAllocationCount > limit) {
-        properties->limits.maxMemoryAllocationCount = limit;
+    if (properties->limits.maxMemoryAllocationCount > context->allocation_count_limit) {
+        properties->limits.maxMemoryAllocationCount = context->allocation_count_limit;
     }
     if (device->plan->sparse.works == 0) {
         properties->limits.sparseAddressSpaceSize = 0;
@@ -91,7 +91,7 @@ void pv_filter_VkPhysicalDeviceProperties(struct pv_exec *x, VkPhysicalDevice ho
 {
     const struct pv_physical_device *device = filtered_device(x, host);
     if (device != NULL) {
-        filter_properties(device, properties);
+        filter_properties(x->context, device, properties);
     }
 }
 
@@ -203,19 +203,16 @@ static VkResult inspect_extensions(struct pv_physical_device *device)
 /* --- devices -----------------------------------------------------------------------------------
  */
 
-/* The plan that a probe has sent, or else our own. NULL when the device works in no way. */
-static const struct pv_memory_plan *find_plan(struct pv_render_context *context,
+/* Where no probe has sent one. NULL when the device works in no way. What it says of it, a guest
+ * can have said again and again. */
+static const struct pv_memory_plan *make_plan(struct pv_render_context *context,
                                               struct pv_physical_device *device)
 {
-    const struct pv_instance_table *vk = &device->instance->vk;
-    const struct pv_memory_plan *plan =
-        pv_memory_plans_find(context->params.plans, vk, device->host);
-    if (plan != NULL) {
-        return plan;
-    }
+    static const struct pv_log silent;
+    const struct pv_log *log = pv_log_allows(&context->failures) ? context->log : &silent;
     device->own_plan = calloc(1, sizeof(*device->own_plan));
     if (device->own_plan == NULL ||
-        pv_memory_plan_probe(vk, device->host, context->log, device->own_plan) != PV_OK) {
+        pv_memory_plan_probe(&device->instance->vk, device->host, log, device->own_plan) != PV_OK) {
         return NULL;
     }
     return device->own_plan;
@@ -237,17 +234,24 @@ static bool inspect_device(struct pv_render_context *context, struct pv_instance
     device->object.host = PV_HANDLE_U64(host);
     instance->vk.GetPhysicalDeviceProperties(host, &device->properties);
     const char *name = device->properties.deviceName;
-    if (device->properties.apiVersion < VK_API_VERSION_1_1 ||
-        !pv_host_gpu_matches(context->params.device_filter, index, name)) {
+    if (device->properties.apiVersion < VK_API_VERSION_1_1) {
+        return false;
+    }
+    /* A GPU's number is that of its plan, which is what doctor shows; the driver's own counts
+     * others, too. */
+    const struct pv_memory_plans *plans = context->params.plans;
+    device->plan = pv_memory_plans_find(plans, &instance->vk, host);
+    uint32_t number = device->plan != NULL ? (uint32_t)(device->plan - plans->plans) : index;
+    if (!pv_host_gpu_matches(context->params.device_filter, number, name)) {
         return false;
     }
     if (!context->params.allow_venus && pv_host_is_venus(&instance->vk, host)) {
-        if (pv_log_allows(&context->failures)) {
-            pv_log_info(context->log, "%s is not offered: it is Venus itself", name);
-        }
+        pv_log_info(context->log, "%s is not offered: it is Venus itself", name);
         return false;
     }
-    device->plan = find_plan(context, device);
+    if (device->plan == NULL) {
+        device->plan = make_plan(context, device);
+    }
     if (device->plan == NULL || device->plan->usable == 0) {
         if (pv_log_allows(&context->failures)) {
             pv_log_warn(context->log, "%s is not offered: no memory that a guest could map", name);
@@ -257,7 +261,7 @@ static bool inspect_device(struct pv_render_context *context, struct pv_instance
     instance->vk.GetPhysicalDeviceMemoryProperties(host, &device->host_memory);
     device->memory = device->host_memory;
     filter_memory(device, &device->memory);
-    filter_properties(device, &device->properties);
+    filter_properties(context, device, &device->properties);
     return inspect_extensions(device) == VK_SUCCESS;
 }
 
@@ -270,6 +274,7 @@ VkResult pv_physical_devices_create(struct pv_render_context *context, struct pv
     if (result != VK_SUCCESS && result != VK_INCOMPLETE) {
         return result;
     }
+    context->allocation_count_limit = allocation_count_limit();
     instance->physical_devices = calloc((size_t)count + 1, sizeof(*instance->physical_devices));
     if (instance->physical_devices == NULL) {
         return VK_ERROR_OUT_OF_HOST_MEMORY;

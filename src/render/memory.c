@@ -235,19 +235,42 @@ static VkResult allocate(struct allocation *a)
 /* --- commands ----------------------------------------------------------------------------------
  */
 
-/* Of all the context's devices, since the limit is there for the descriptors of one process. */
-static bool account_count(struct pv_render_context *context, const struct pv_device *device)
+/* One more, unless there are as many as may be. */
+static bool count_up(_Atomic uint64_t *count, uint64_t limit)
 {
-    uint64_t limit = device->physical_device->properties.limits.maxMemoryAllocationCount;
-    uint64_t count = atomic_load_explicit(&context->device_memory_count, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(count, memory_order_relaxed);
     do {
-        if (count >= limit + GUEST_DRIVERS_COUNT) {
+        if (before >= limit + GUEST_DRIVERS_COUNT) {
             return false;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&context->device_memory_count, &count,
-                                                    count + 1, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(count, &before, before + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
     return true;
+}
+
+static void count_down(_Atomic uint64_t *count)
+{
+    atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
+}
+
+/* The device's own limit, and the process's, which has the descriptors of all devices. */
+static bool account_count(struct pv_render_context *context, struct pv_device *device)
+{
+    if (!count_up(&device->memory_count,
+                  device->physical_device->properties.limits.maxMemoryAllocationCount)) {
+        return false;
+    }
+    if (!count_up(&context->device_memory_count, context->allocation_count_limit)) {
+        count_down(&device->memory_count);
+        return false;
+    }
+    return true;
+}
+
+static void discount(struct pv_render_context *context, struct pv_device *device)
+{
+    count_down(&device->memory_count);
+    count_down(&context->device_memory_count);
 }
 
 static bool account_bytes(struct pv_render_context *context, uint64_t size)
@@ -271,7 +294,7 @@ static VkResult account(struct pv_render_context *context, struct pv_memory *mem
         return VK_ERROR_TOO_MANY_OBJECTS;
     }
     if (!account_bytes(context, memory->size)) {
-        atomic_fetch_sub_explicit(&context->device_memory_count, 1, memory_order_relaxed);
+        discount(context, memory->device);
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     memory->accounted = memory->size;
@@ -355,7 +378,7 @@ void pv_memory_release(struct pv_render_context *context, struct pv_memory *memo
     memory->blob = NULL;
     atomic_fetch_sub_explicit(&context->device_memory_bytes, memory->accounted,
                               memory_order_relaxed);
-    atomic_fetch_sub_explicit(&context->device_memory_count, 1, memory_order_relaxed);
+    discount(context, memory->device);
     pv_epoch_retire(&context->epoch, memory, free);
 }
 
