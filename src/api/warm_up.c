@@ -98,6 +98,7 @@ static const char *create_device(struct warm_device *warm, const struct pv_insta
         .pQueueCreateInfos = &queue,
     };
     if (vk->CreateDevice(physical_device, &info, NULL, &warm->device) != VK_SUCCESS) {
+        warm->device = VK_NULL_HANDLE; /* whatever it is now */
         return "a device";
     }
     const char *lacking =
@@ -218,11 +219,12 @@ static const char *warm_device(const struct pv_instance_table *vk, VkPhysicalDev
 
 /* Only devices that guests may get are worth the time: a GPU asleep would be woken for nothing. */
 static bool is_offered(const struct pv_renderer *renderer, const struct pv_instance_table *vk,
-                       VkPhysicalDevice physical_device, uint32_t index)
+                       VkPhysicalDevice physical_device)
 {
     const struct pv_memory_plan *plan = pv_memory_plans_find(&renderer->plans, vk, physical_device);
     return plan != NULL && plan->usable != 0 &&
-           pv_host_gpu_matches(renderer->gpu, index, plan->device_name);
+           pv_host_gpu_matches(renderer->gpu, (uint32_t)(plan - renderer->plans.plans),
+                               plan->device_name);
 }
 
 static enum pv_result create_instance(struct pv_renderer *renderer, uint32_t api_version)
@@ -270,14 +272,14 @@ static uint32_t warm_devices(struct pv_renderer *renderer, const struct pv_insta
         count = 0;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (!is_offered(renderer, vk, devices[i], i)) {
+        if (!is_offered(renderer, vk, devices[i])) {
             continue;
         }
         const char *lacking = warm_device(vk, devices[i], api_version);
         if (lacking == NULL) {
             warm_count++;
         } else {
-            pv_log_warn(&renderer->log, "GPU %u cannot be used, for want of %s", i, lacking);
+            pv_log_warn(&renderer->log, "GPU %u did not warm up, for want of %s", i, lacking);
         }
     }
     if (warm_count == 0) {

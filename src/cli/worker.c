@@ -121,10 +121,11 @@ static void load_driver(struct worker *worker)
 /* Whether a GPU that is offered is driven by NVIDIA's own driver. */
 static bool has_nvidia(const struct worker *worker)
 {
-    uint32_t count = pv_inspect_gpu_count(worker->plans, worker->plans_size);
+    uint32_t count =
+        worker->renderer != NULL ? pv_inspect_gpu_count(worker->plans, worker->plans_size) : 0;
     for (uint32_t i = 0; i < count; i++) {
         struct pv_gpu_info gpu = {.struct_size = sizeof(gpu)};
-        if (pv_inspect_gpu(worker->plans, worker->plans_size, i, &gpu) &&
+        if (pv_inspect_gpu(worker->plans, worker->plans_size, i, &gpu) && gpu.is_usable &&
             gpu.driver_id == VK_DRIVER_ID_NVIDIA_PROPRIETARY &&
             pv_inspect_gpu_matches(worker->setup.gpu, i, gpu.name)) {
             return true;

@@ -162,6 +162,7 @@ static bool create_device(struct pv_probe *probe, uint32_t api_version)
     };
     if (probe->instance_vk->CreateDevice(probe->physical_device, &info, NULL, &probe->device) !=
         VK_SUCCESS) {
+        probe->device = NULL; /* whatever it is now */
         return false;
     }
     const char *lacking = pv_device_table_load(&probe->vk, probe->instance_vk->GetDeviceProcAddr,

@@ -20,6 +20,7 @@ struct pv_sandbox_report {
     uint32_t files_confined;    /* Landlock is in force */
     uint32_t calls_confined;    /* seccomp is in force, on every thread */
     uint32_t may_listen;        /* see pv_sandbox_confine_calls() */
+    uint32_t padding;
     uint64_t descriptor_limit;
 };
 

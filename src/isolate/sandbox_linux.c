@@ -34,7 +34,7 @@ enum pv_result pv_sandbox_confine_calls(const struct pv_log *log, bool may_liste
 {
     enum pv_result result = pv_seccomp_enter(log, may_listen);
     report->calls_confined = result == PV_OK;
-    report->may_listen = may_listen;
+    report->may_listen = may_listen && result == PV_OK;
     /* A kernel without seccomp is rare, and the rest holds: the report tells. */
     return result == PV_UNSUPPORTED ? PV_OK : result;
 }

@@ -59,6 +59,7 @@ static bool answer_badly(void *user, enum pv_fake_command command, void *args)
         return strcmp(((struct pv_fake_vkGetDeviceProcAddr *)args)->pName, "vkTrimCommandPool") ==
                0;
     case PV_FAKE_vkCreateDevice:
+        *((struct pv_vkCreateDevice *)args)->pDevice = GUEST_HANDLE(0x1234); /* undefined then */
         ((struct pv_vkCreateDevice *)args)->ret = VK_ERROR_INITIALIZATION_FAILED;
         return true;
     case PV_FAKE_vkCreateComputePipelines:
