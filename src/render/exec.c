@@ -77,6 +77,7 @@ void pv_exec_failed(struct pv_exec *x, VkResult result)
         }
     } else if (is_lost && (device == NULL || !pv_device_is_known_lost(device))) {
         static const char why[] = "the device is lost, and the guest has asked for no reply";
+        pv_render_tell_failure(x->context, x->command, result);
         pv_render_set_fatal(x->context, why); /* and nobody's fault */
         pv_exec_fault(x, why);
     } else {

@@ -127,7 +127,8 @@ PV_NODISCARD bool pv_exec_reserve_array(struct pv_exec *x, uint64_t count, const
 void pv_exec_settle(struct pv_exec *x, uint64_t id, uint32_t type, uint64_t host);
 
 /* For a destroy command: removes `id` from the table and returns its host word. 0 for id 0
- * (nothing to do); 0 and a fault for an id that is not a `type` of the command's device. */
+ * (nothing to do); 0 and a fault for an id that is not a `type` of the command's device, but no
+ * fault for a dead one where that device is known to be lost. */
 PV_NODISCARD uint64_t pv_exec_remove(struct pv_exec *x, uint64_t id, uint32_t type);
 
 /* The same two for types with a struct of our own (pools, semaphores; policy: own): settle also

@@ -552,6 +552,8 @@ static void a_compile_may_find_lost_what_the_guest_knows_to_be(void **state)
     (void)send_destroy(&g->ring, pipeline); /* which the guest believes to be there */
     assert_int_equal(call_for_pipeline(g, parts), VK_ERROR_DEVICE_LOST);
     assert_false(pv_render_is_fatal(g->context));
+    (void)send_destroy(&g->ring, guest_id(g)); /* which nobody has asked for */
+    assert_true(is_fatal_soon(g));
 }
 
 int main(void)
