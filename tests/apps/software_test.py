@@ -41,6 +41,9 @@ CUBES = 2000
 LLAMA_OPS = ",".join((
     "ADD_ID", "ARGMAX", "COL2IM_1D", "CONV_TRANSPOSE_1D", "CPY", "CUMSUM", "DIV", "GEGLU",
     "IM2COL_3D", "L2_NORM", "NORM", "OUT_PROD", "PAD", "POOL_2D", "REPEAT", "SET"))
+# Where Venus presents on a thread, that thread may name a window that glmark2 has closed on its way
+# out, which X takes for an error.
+ON_WINDOWS = "VN_PERF=no_async_present",
 # zink takes a CPU as its device only where it may be software, and rusticl finds zink only as such.
 ON_ZINK = ("LIBGL_ALWAYS_SOFTWARE=1", "GALLIUM_DRIVER=zink", "MESA_LOADER_DRIVER_OVERRIDE=zink",
            "RUSTICL_ENABLE=llvmpipe")
@@ -156,13 +159,13 @@ class Software(unittest.TestCase):
         self.check_same("^(OpenGL.* version.*): (.*)$", outputs)
 
     def test_glmark2_draws_on_zink(self):
-        outputs, _ = on_both(ON_ZINK, "glmark2", "--validate")
+        outputs, _ = on_both(ON_ZINK + ON_WINDOWS, "glmark2", "--validate")
         verdicts = self.check_same(r"^(\[.*): Validation: (\w+)$", outputs)
         self.assertGreater(verdicts.count("Success"), 20)
         self.assertLessEqual(set(verdicts), {"Success", "Unknown"})
 
     def test_glmark2_ends_all_scenes_on_zink(self):
-        outputs, _ = on_both(ON_ZINK, "glmark2", "-b", ":duration=0.5")
+        outputs, _ = on_both(ON_ZINK + ON_WINDOWS, "glmark2", "-b", ":duration=0.5")
         native, guest = read_pairs(r"^(\[.*): FPS: \d+ FrameTime: ([\d.]+) ms$", outputs)
         self.assertEqual(native.keys(), guest.keys())
         self.assertGreater(len(guest), 30)
