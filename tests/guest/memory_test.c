@@ -300,6 +300,22 @@ static void attached_shared_memory_counts_until_it_is_forgotten(void **state)
     guest_destroy(g);
 }
 
+/* The probe finds that no bytes of the fake device's come through, so that it is not offered. */
+static void without_plans_a_device_is_probed(void **state)
+{
+    (void)state;
+    struct guest_params params = world_params();
+    params.plans = NULL;
+    struct guest *g = guest_create(&params);
+    guest_open(g, GUEST_STAGE_INSTANCE);
+    uint32_t count = 0;
+    struct pv_vkEnumeratePhysicalDevices a = {.instance = GUEST_HANDLE(g->instance),
+                                              .pPhysicalDeviceCount = &count};
+    assert_int_equal(GUEST_RESULT(&g->ring, vkEnumeratePhysicalDevices, &a), VK_SUCCESS);
+    assert_int_equal(*a.pPhysicalDeviceCount, 0);
+    guest_destroy(g);
+}
+
 /* --- quotas ------------------------------------------------------------------------------------
  */
 
@@ -453,6 +469,7 @@ int main(void)
         MEMORY_TEST(memory_of_another_context_can_be_attached_and_imported),
         MEMORY_TEST(what_cannot_be_attached_is_refused),
         MEMORY_TEST(attached_shared_memory_counts_until_it_is_forgotten),
+        MEMORY_TEST(without_plans_a_device_is_probed),
         MEMORY_TEST(device_memory_ends_at_its_quota),
         MEMORY_TEST(allocations_end_a_few_beyond_the_limit),
         MEMORY_TEST(allocations_end_with_the_process_s_descriptors),
