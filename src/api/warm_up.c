@@ -217,14 +217,17 @@ static const char *warm_device(const struct pv_instance_table *vk, VkPhysicalDev
     return lacking;
 }
 
-/* Only devices that guests may get are worth the time: a GPU asleep would be woken for nothing. */
-static bool is_offered(const struct pv_renderer *renderer, const struct pv_instance_table *vk,
-                       VkPhysicalDevice physical_device)
+/* The plan of a device that guests may get, else NULL: only such are worth the time, and a GPU
+ * asleep would be woken for nothing. */
+static const struct pv_memory_plan *find_offered(const struct pv_renderer *renderer,
+                                                 const struct pv_instance_table *vk,
+                                                 VkPhysicalDevice physical_device)
 {
     const struct pv_memory_plan *plan = pv_memory_plans_find(&renderer->plans, vk, physical_device);
-    return plan != NULL && plan->usable != 0 &&
-           pv_host_gpu_matches(renderer->gpu, (uint32_t)(plan - renderer->plans.plans),
-                               plan->device_name);
+    bool is_offered = plan != NULL && plan->usable != 0 &&
+                      pv_host_gpu_matches(renderer->gpu, (uint32_t)(plan - renderer->plans.plans),
+                                          plan->device_name);
+    return is_offered ? plan : NULL;
 }
 
 static enum pv_result create_instance(struct pv_renderer *renderer, uint32_t api_version)
@@ -272,14 +275,16 @@ static uint32_t warm_devices(struct pv_renderer *renderer, const struct pv_insta
         count = 0;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (!is_offered(renderer, vk, devices[i])) {
+        const struct pv_memory_plan *plan = find_offered(renderer, vk, devices[i]);
+        if (plan == NULL) {
             continue;
         }
         const char *lacking = warm_device(vk, devices[i], api_version);
         if (lacking == NULL) {
             warm_count++;
         } else {
-            pv_log_warn(&renderer->log, "GPU %u did not warm up, for want of %s", i, lacking);
+            pv_log_warn(&renderer->log, "%s did not warm up, for want of %s", plan->device_name,
+                        lacking);
         }
     }
     if (warm_count == 0) {
